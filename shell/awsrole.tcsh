@@ -54,6 +54,10 @@ alias __awsrole_sync 'set __awsrole_echo=$?echo __awsrole_verbose=$?verbose; uns
 
 alias awsrole 'source $__awsrole_file:q __awsrole_call \!*'
 
+# What Tab offers.
+alias __awsrole_offers '/bin/sh -c '\''set -f; set -- $COMMAND_LINE; case $COMMAND_LINE in *" ") set -- "$@" "" ;; esac; AWSROLE_COMPLETE=fish exec "$0" -- "$@" 2>/dev/null | cut -f 1'\'' $__awsrole_bin:q'
+complete awsrole 'p@*@`__awsrole_offers`@'
+
 # A `cd` in the rc file is decided at the first prompt.
 alias precmd 'set __awsrole_prompted=1; __awsrole_sync; __awsrole_user_precmd'
 alias cwdcmd 'if ($__awsrole_prompted) eval __awsrole_sync; __awsrole_user_cwdcmd'

@@ -310,7 +310,7 @@ class TestInit:
 def test_completions(world, shell):
     result = world.awsrole("completions", shell)
     assert result.code == 0 and result.err == ""
-    assert world.awsrole("completions", "elvish").code == 2, "it has no hook"
+    assert world.awsrole("completions", "elvish").code == 2, "its module completes"
     comment = next(line for line in result.out.splitlines() if line.startswith("# Completion for"))
     assert {"bash": "bash-completion/completions/awsrole", "zsh": "$fpath", "fish": "completions/awsrole.fish"}[shell] in comment
 

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from support.documents import blocks
 from support.local_sts import binary
 from support.terminal import SHELLS, Terminal, need
 from support.world import DEPLOY, THERE, Result
@@ -154,5 +155,26 @@ def test_the_end_is_an_identity_or_one_line(world):
 def test_without_a_terminal_it_names_the_options(world):
     result = world.awsrole("setup", "--shell", "bash", wrapper=("setsid", "-w"))
     assert result.code == 2 and "awsrole setup --yes" in result.err
-    assert world.awsrole("setup", "--yes", env={"SHELL": "/bin/tcsh"}).code == 2
+    assert world.awsrole("setup", "--yes", env={"SHELL": "/bin/dash"}).code == 2
     assert not (world.home / ".bashrc").exists()
+
+
+MODULES = {"nu": ".config/nushell/config.nu", "xonsh": ".xonshrc", "elvish": ".config/elvish/rc.elv", "tcsh": ".tcshrc"}
+
+
+@pytest.mark.parametrize("shell", MODULES)
+def test_lines_of_a_module_are_printed(world, shell):
+    """They are those of the document. The file is the user's to change, also without a terminal."""
+    [lines] = [block.text.splitlines() for block in blocks() if block.world == f"rc-{shell}"]
+    file, env = world.home / MODULES[shell], {**PATH, "SHELL": f"/usr/bin/{shell}"}
+    for words in ("setup",), ("setup", "--yes"), ("setup", "--dry-run"):
+        result = world.awsrole(*words, env=env, wrapper=("setsid", "-w"))
+        assert result.code == 0 and f"setup doesn't change ~/{MODULES[shell]}: add to it manually" in result.err, result
+        assert [line[4:] for line in result.err.splitlines() if line.startswith("    ")] == lines
+        assert not file.exists()
+    world.write(MODULES[shell], "# mine\n" + "\n".join(lines) + "\n")
+    place = f"~/{MODULES[shell]}:{len(lines) + 1} loads the hook"
+    result = world.awsrole("setup", "--yes", env=env)
+    assert result.code == 0 and place in result.err and "add to it" not in result.err
+    assert f"{place}, and `awsrole setup` didn't add it: remove it manually" in world.awsrole("setup", "--remove").err
+    assert file.read_text().count("\n") == len(lines) + 1

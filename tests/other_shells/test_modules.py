@@ -143,6 +143,17 @@ def test_output_and_failures(place, other):
     assert shell.variable("AWSROLE_STATE") == "blocked"
 
 
+def test_setup_and_doctor(place, other):
+    """`awsrole setup` prints the lines of the calling shell, and `awsrole doctor` reports a module that isn't loaded."""
+    shell = place.shell(other)
+    said = shell.run("awsrole setup --dry-run")
+    # The other two read files of the test.
+    assert "loads the hook" in said if other in ("nu", "tcsh") else LINES[f"rc-{other}"].strip() in said
+    assert "this shell  has the hook" in shell.run("awsrole doctor")
+    said = shell.run({"nu": "^awsrole doctor", "elvish": "e:awsrole doctor", "tcsh": "\\awsrole doctor"}.get(other, "env awsrole doctor"))
+    assert "has no hook" in said, said
+
+
 def test_secrets_are_not_echoed(place):
     """tcsh prints no statements, also with its two options that print what it runs."""
     shop = place.project("shop", DEPLOY, allow=True)
@@ -228,4 +239,5 @@ def test_prompts(place, other):
     shell = place.shell(other, rc=LINES[f"prompt-{other}"].replace("%~ %# ", "@@ready:%h@@"))
     shell.run(f"cd {shop}")
     typed = {"nu": "print (do $env.PROMPT_COMMAND_RIGHT)", "xonsh": "echo @($PROMPT_FIELDS['awsrole']())", "tcsh": "echo $prompt:q"}.get(other, "true")
-    assert "Deploy" in shell.run(typed)
+    # elvish computes its prompt in the background.
+    wait_for(lambda: "Deploy" in shell.run(typed))

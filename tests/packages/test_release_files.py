@@ -151,6 +151,16 @@ def test_the_dev_container_of_the_documents(files):
     assert tmpfs == f"--tmpfs={described['containerEnv']['XDG_RUNTIME_DIR']}:mode=0700,uid=1000"
 
 
+def test_the_checksum_of_the_feature_for_dev_containers(files):
+    """It is in the list once, and the same sources give the same bytes."""
+    name = "awsrole-devcontainer.tar.gz"
+    first = (files / "SHA256SUMS").read_text()
+    check = ["sha256sum", "--check", "--strict", "--ignore-missing", "SHA256SUMS"]
+    assert f"{name}: OK" in subprocess.run(check, cwd=files, check=True, capture_output=True, text=True).stdout
+    subprocess.run([ROOT / "packaging/release-files", files], check=True, capture_output=True)
+    assert (files / "SHA256SUMS").read_text() == first and first.count(name) == 1
+
+
 def test_the_feature_for_dev_containers(files, bare, tmp_path):
     subprocess.run(["tar", "-xzf", files / "awsrole-devcontainer.tar.gz", "-C", tmp_path], check=True)
     feature = tmp_path / "devcontainer/awsrole"

@@ -9,6 +9,7 @@ pub mod location;
 pub mod lock;
 pub mod marked_block;
 pub mod problem;
+pub mod quote;
 pub mod seal;
 pub mod secret;
 pub mod suggest;

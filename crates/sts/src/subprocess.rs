@@ -113,9 +113,14 @@ fn descendants(id: u32) -> Vec<u32> {
         let children = children.split_whitespace().filter_map(|word| word.parse().ok());
         return children.flat_map(|child: u32| [vec![child], descendants(child)].concat()).collect();
     }
-    // macOS has no /proc.
-    let listed = Command::new("/bin/ps").args(["-axo", "ppid=,pid="]).stdin(Stdio::null()).output();
-    below(id, &String::from_utf8_lossy(&listed.map(|output| output.stdout).unwrap_or_default()))
+    below(id, &listed())
+}
+
+/// Returns the parent and the process ID of each process, for systems without /proc, such as macOS.
+fn listed() -> String {
+    // One option for each column: POSIX takes everything after `=` for the heading.
+    let listed = Command::new("/bin/ps").args(["-ax", "-o", "ppid=", "-o", "pid="]).stdin(Stdio::null()).output();
+    String::from_utf8_lossy(&listed.map(|output| output.stdout).unwrap_or_default()).into_owned()
 }
 
 /// Returns the descendants of a process in a list with the parent and the process ID in each line.
@@ -138,6 +143,14 @@ fn below(id: u32, listed: &str) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_child_is_listed() {
+        let mut child = Command::new("/bin/cat").stdin(Stdio::piped()).spawn().unwrap();
+        let listed = listed();
+        child.kill().and_then(|()| child.wait()).unwrap();
+        assert!(below(std::process::id(), &listed).contains(&child.id()), "{listed}");
+    }
 
     #[test]
     fn descendants_are_found_in_a_list_of_processes() {

@@ -37,7 +37,9 @@ fn parent_args() -> Option<Vec<String>> {
         // macOS has no /proc.
         Err(_) => {
             let mut ps = Command::new("/bin/ps");
-            let output = ps.args(["-o", "command=", "-p", &parent.to_string()]).stdin(Stdio::null()).output().ok()?;
+            // Without -ww, a line may end at the width of the terminal.
+            let output =
+                ps.args(["-ww", "-o", "command=", "-p", &parent.to_string()]).stdin(Stdio::null()).output().ok()?;
             String::from_utf8_lossy(&output.stdout).split_whitespace().map(str::to_owned).collect()
         }
     })

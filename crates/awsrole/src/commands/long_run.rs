@@ -15,12 +15,15 @@ use awsrole_core::session::encryption::{CacheEncryption, SealError};
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::confirm::Confirmation;
 use awsrole_core::shell::environment::EnvDiff;
-use awsrole_core::shell::long_run::{Run, SavedEnvironment, remove_when_gone};
+use awsrole_core::shell::long_run::{Run, SavedEnvironment, exists, remove_when_gone};
 use awsrole_core::shell::role_profiles;
 
 use super::held::ActiveRole;
 use super::target::Target;
 use awsrole_system::ambient;
+
+/// The pause between two checks whether a process still runs, on systems that have no handle to wait for.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// Writes the copies of the AWS files and starts the process that removes them.
 ///
@@ -122,16 +125,26 @@ fn watcher(context: &Context, process: u32, run: &str, start: bool) -> Option<Co
 }
 
 /// Waits for the end of a process. The lock isn't sufficient, because some programs close all inherited files.
-#[cfg(target_os = "linux")]
 fn await_end(process: u32) {
-    use rustix::event::{PollFd, PollFlags, poll};
-    use rustix::process::{Pid, PidfdFlags, pidfd_open};
-    let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
-    if let Some(Ok(handle)) = pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) {
-        while poll(&mut [PollFd::new(&handle, PollFlags::IN)], None) == Err(rustix::io::Errno::INTR) {}
+    if !await_handle(process) {
+        while exists(process) {
+            std::thread::sleep(PAUSE);
+        }
     }
 }
 
-/// On other systems, only the lock indicates the end.
+/// Waits with a handle of the process. Returns false if the system has none.
+#[cfg(target_os = "linux")]
+fn await_handle(process: u32) -> bool {
+    use rustix::event::{PollFd, PollFlags, poll};
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+    let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
+    let Some(Ok(handle)) = pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) else { return false };
+    while poll(&mut [PollFd::new(&handle, PollFlags::IN)], None) == Err(rustix::io::Errno::INTR) {}
+    true
+}
+
 #[cfg(not(target_os = "linux"))]
-fn await_end(_process: u32) {}
+fn await_handle(_process: u32) -> bool {
+    false
+}

@@ -6,11 +6,11 @@ mod names;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use awsrole_core::aws::profiles::copies::shell_quote;
 use awsrole_core::aws::profiles::{self, Profiles};
 use awsrole_core::base::context::Context;
 use awsrole_core::base::marked_block::{MarkedBlock, newline_of};
 use awsrole_core::base::problem::Problem;
+use awsrole_core::base::quote::shell_quote;
 use awsrole_core::base::user_file::UserFile;
 use awsrole_core::plan::guard::Guard;
 use awsrole_core::project::approval::{Allowed, Approvals, Verdict};

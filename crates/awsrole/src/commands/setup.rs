@@ -1,5 +1,5 @@
 //! `awsrole setup`: adds the hook and completions to the startup file of the user's shell, and continues to a first
-//! project and its identity.
+//! project and its identity. For a shell with a module it prints the lines instead.
 
 mod dotfiles;
 mod first_role;
@@ -9,11 +9,12 @@ use std::path::Path;
 
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{Problem, escape};
-use awsrole_core::explain::startup::own_files;
+use awsrole_core::explain::startup::{module_line, own_files};
 use awsrole_core::settings::user_config::Settings;
+use awsrole_core::shell::module::ModuleShell;
 use awsrole_core::shell::state::OuterEnv;
 use awsrole_core::shell::statements::Shell;
-use awsrole_system::parent::parent_shell;
+use awsrole_system::parent::{parent_module_shell, parent_shell};
 use awsrole_system::print::{out, print_error, print_line, print_notice};
 
 use self::dotfiles::{Keeper, keeper};
@@ -28,6 +29,14 @@ const NEWLINE: fn(&[u8]) -> &'static str = |_| "\n";
 
 /// The mode of a new rc file.
 const MODE: u32 = 0o644;
+
+/// A shell that can be set up.
+enum UserShell {
+    /// Its startup files are changed.
+    Hook(Shell),
+    /// It has a module, which the user adds.
+    Module(ModuleShell),
+}
 
 /// How the steps are confirmed.
 enum Consent {
@@ -44,9 +53,19 @@ pub(super) fn run(options: &SetupOptions, context: &Context, settings: &Settings
     if options.remove {
         return remove(options.dry_run, &outer);
     }
-    let shell = shell(options, &outer)?;
-    let consent = consent(options)?;
-    let outcome = startup_files(shell, &consent, &outer)?;
+    let (consent, outcome) = match shell(options, &outer)? {
+        UserShell::Hook(shell) => {
+            let consent = consent(options)?;
+            let outcome = startup_files(shell, &consent, &outer)?;
+            (consent, outcome)
+        }
+        UserShell::Module(shell) => {
+            show_module(shell, &outer);
+            // Without a terminal, the lines are all that was asked for.
+            let Ok(consent) = consent(options) else { return Ok(Outcome::Done) };
+            (consent, Outcome::Done)
+        }
+    };
     match consent {
         Consent::DryRun => return Ok(outcome),
         Consent::Given => {
@@ -71,21 +90,31 @@ pub(super) fn run(options: &SetupOptions, context: &Context, settings: &Settings
     Ok(outcome)
 }
 
-/// Returns the shell to set up.
-fn shell(options: &SetupOptions, context: &Context) -> Result<Shell, CommandError> {
-    let account = || Shell::parse(context.env.text("SHELL")?.rsplit('/').next()?);
-    if let (None, None, Some(line)) = (options.shell, parent_shell(), super::this_shell::module_line()) {
-        return Err(CommandError {
-            problem: Problem::new("setup only changes the startup files of bash, zsh and fish").hint(line),
-            outcome: Outcome::Code(2),
-        });
-    }
-    let named = options.shell.map(Shell::from).or_else(|| Some(parent_shell()?.shell)).or_else(account);
-    named.ok_or_else(|| CommandError {
-        problem: Problem::new("your shell is neither bash, zsh nor fish")
-            .hint("`awsrole setup --shell bash` sets up one of these, and `awsrole exec -- CMD` works without a hook"),
+/// Returns the shell to set up: the one of the option, the one that called awsrole, or the one of the account.
+fn shell(options: &SetupOptions, context: &Context) -> Result<UserShell, CommandError> {
+    let caller = || parent_shell().map(|parent| parent.shell);
+    let named = || context.env.text("SHELL")?.rsplit('/').next();
+    let found = options.shell.map(Shell::from).or_else(caller).map(UserShell::Hook);
+    let found = found.or_else(|| parent_module_shell().map(UserShell::Module));
+    let found = found.or_else(|| Shell::parse(named()?).map(UserShell::Hook));
+    found.or_else(|| ModuleShell::parse(named()?).map(UserShell::Module)).ok_or_else(|| CommandError {
+        problem: Problem::new("your shell has no hook").hint(
+            "`awsrole setup --shell bash` sets up bash, zsh or fish, and `awsrole exec -- CMD` works without a hook",
+        ),
         outcome: Outcome::Code(2),
     })
+}
+
+/// Prints the lines that load a module. They are not added, because each of these shells has a syntax of its own for
+/// comments and blocks.
+fn show_module(shell: ModuleShell, context: &Context) {
+    if let Some(line) = module_line(context, shell) {
+        print_notice(format!("{} loads the hook", line.shown(context)));
+        return;
+    }
+    let (file, lines) = shell.startup_lines();
+    print_notice(format!("setup doesn't change {file}: add to it manually, then start a new shell"));
+    lines.lines().for_each(|line| print_line(format!("    {line}")));
 }
 
 fn consent(options: &SetupOptions) -> Result<Consent, CommandError> {

@@ -5,8 +5,9 @@ use std::process::{Command, Stdio};
 
 use awsrole_core::base::context::Context;
 use awsrole_core::explain::doctor::{Finding, Level};
-use awsrole_core::explain::startup::{MissingLine, missing_line, read};
+use awsrole_core::explain::startup::{self, MissingLine, missing_line, read};
 use awsrole_core::shell::manual_change::Inactive;
+use awsrole_core::shell::module::ModuleShell;
 use awsrole_core::shell::state::OuterEnv;
 use awsrole_core::shell::statements::Shell;
 use awsrole_system::ambient::{self, Caller};
@@ -37,9 +38,13 @@ pub(super) fn examine(context: &Context, outer: &Context) -> Finding {
             Some(missing) => no_hook(&missing, shell, outer),
             None => not_loaded(shell, outer),
         },
-        (Caller::Other, None) if let Some(line) = module_line() => {
-            Finding::new(Level::Bad, about, "has no hook").hint(line)
-        }
+        (Caller::Other, None) if let Some(shell) = parent_module_shell() => match startup::module_line(outer, shell) {
+            Some(line) => {
+                Finding::new(Level::Bad, about, format!("has no hook, although {} loads it", line.shown(outer)))
+                    .hint("it was started before you added the line, or it has an error: start a new shell")
+            }
+            None => Finding::new(Level::Bad, about, "has no hook").hint(add_module(shell)),
+        },
         (Caller::Other, None) => Finding::new(Level::Note, about, "has no hook, or a program called awsrole")
             .hint("a shell loads the hook when it starts: start a new shell after you edit an rc file"),
     }
@@ -47,8 +52,12 @@ pub(super) fn examine(context: &Context, outer: &Context) -> Finding {
 
 /// Returns what loads the module of the shell that called awsrole, if it is one of those with a module.
 pub(super) fn module_line() -> Option<String> {
-    let (file, line) = parent_module_shell()?.startup_line();
-    Some(format!("add to {file}: {line}"))
+    parent_module_shell().map(add_module)
+}
+
+fn add_module(shell: ModuleShell) -> String {
+    let (file, lines) = shell.startup_lines();
+    format!("add to {file}: {}", lines.replace('\n', "; "))
 }
 
 /// Returns what to do about a shell without the hook, or `None` if this shell has it or a program called awsrole.

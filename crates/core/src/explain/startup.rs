@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::context::Context;
 use crate::base::files::read_regular;
+use crate::shell::module::ModuleShell;
 use crate::shell::statements::Shell;
 
 /// The largest file that is read, in bytes.
@@ -84,6 +85,16 @@ pub fn hook_line(shell: Shell) -> &'static str {
         Shell::Zsh => "eval \"$(awsrole hook zsh)\"",
         Shell::Fish => "awsrole hook fish | source",
     }
+}
+
+/// Returns the line of the user's startup file that loads the module of a shell.
+#[must_use]
+pub fn module_line(context: &Context, shell: ModuleShell) -> Option<StartupLine> {
+    let file = context.paths.home.join(shell.startup_lines().0.strip_prefix("~/")?);
+    let hook = format!("awsrole hook {}", shell.name());
+    let text = read_text(&file);
+    let line = text.lines().position(|line| line.contains(&hook) && !line.trim_start().starts_with('#'))? + 1;
+    Some(StartupLine { file, line })
 }
 
 /// Returns the line that is missing in a shell's startup files, or `None` if they load the hook.

@@ -27,7 +27,9 @@ use crate::base::problem::Problem;
 use crate::base::secret::Secret;
 use crate::plan::role_plan::RolePlan;
 use crate::session::encryption::{CacheEncryption, Protection, SealError};
+use failures::{FAILURE, is_logout};
 
+pub use failures::{Failure, FailureKind, Trigger};
 pub use plan_keys::PlanKeys;
 
 /// The largest entry that is read, in bytes. STS doesn't limit the length of session tokens. Actual tokens have about a
@@ -87,51 +89,6 @@ pub enum Stored {
     Done,
     /// They aren't cached, because no encryption key can be stored.
     NotEncrypted(Vec<KeyUnavailable>),
-}
-
-/// A cached failure, so that STS isn't called again at every prompt.
-#[derive(Serialize, Deserialize)]
-pub struct Failure {
-    version: u32,
-    at: u64,
-    kind: FailureKind,
-    /// The error.
-    pub problem: Problem,
-}
-
-impl Failure {
-    /// Returns the kind, which determines how long the failure is cached.
-    #[must_use]
-    pub fn kind(&self) -> FailureKind {
-        self.kind
-    }
-
-    /// Returns whether the user logged out after a time.
-    #[must_use]
-    pub fn is_logout_since(&self, time: SystemTime) -> bool {
-        self.kind == FailureKind::LoggedOut && self.at > seconds(time)
-    }
-}
-
-/// The kind of a failure, which determines its cache lifetime.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum FailureKind {
-    /// A network or server error, cached for 30 seconds.
-    Transient,
-    /// A refusal by STS, cached for 30 seconds. It lasts until a policy is changed, maybe by a colleague right now.
-    Refused,
-    /// A logout, cached until the user's next action.
-    LoggedOut,
-}
-
-/// What triggered the request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trigger {
-    /// The user typed `cd` or a command. Only failures of the last seconds are used, such as that of another terminal
-    /// at the same moment.
-    User,
-    /// A prompt or a program. All cached failures are used.
-    Background,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -216,7 +173,7 @@ impl Cache {
     /// GetSessionToken.
     pub fn store(&self, key: &str, credentials: &Credentials, of_user: bool) -> Result<Stored, FileError> {
         let stored = self.write(key, credentials, false, of_user)?;
-        files::remove(&self.path(key, "failure"))?;
+        self.forget_failure(key)?;
         self.sweep(credentials.issued);
         Ok(stored)
     }
@@ -224,7 +181,7 @@ impl Cache {
     /// Marks an entry as stale, so that the next command fetches new credentials, and removes a cached failure. The
     /// stale entry remains usable while new credentials can't be fetched.
     pub fn mark_stale(&self, key: &str, now: SystemTime) -> Result<(), FileError> {
-        files::remove(&self.path(key, "failure"))?;
+        self.forget_failure(key)?;
         if let Some(entry) = self.load(key, now) {
             self.write(key, &entry.credentials, true, entry.of_user)?;
         }
@@ -262,8 +219,7 @@ impl Cache {
         files::sweep(&self.dir, now);
         let keys: BTreeSet<_> = self.sessions().filter_map(|path| key_of(&path)).collect();
         // Failures concern the sessions that are forgotten, so the next attempt may succeed.
-        let is_logout = |path: &Path| read_failure(path).is_some_and(|failure| failure.kind == FailureKind::LoggedOut);
-        for path in self.entries("failure").filter(|path| !is_logout(path)) {
+        for path in self.entries(FAILURE).filter(|path| !is_logout(path)) {
             files::remove(&path)?;
         }
         for key in &keys {
@@ -301,73 +257,6 @@ impl Cache {
         }
         let text = format!("{id}\n{}\n", known.current.unwrap_or_default());
         files::write_private(&self.path(key, SOURCE), text.as_bytes())
-    }
-
-    /// Caches a failure.
-    pub fn remember(&self, key: &str, now: SystemTime, kind: FailureKind, problem: &Problem) -> Result<(), FileError> {
-        let failure = Failure { version: 1, at: seconds(now), kind, problem: problem.clone() };
-        let bytes = serde_json::to_vec(&failure).unwrap_or_default();
-        files::write_private(&self.path(key, "failure"), &bytes)
-    }
-
-    /// Removes a cached failure.
-    pub fn forget_failure(&self, key: &str) -> Result<(), FileError> {
-        files::remove(&self.path(key, "failure"))
-    }
-
-    /// Returns the failure that prevents another attempt.
-    #[must_use]
-    pub fn failure(&self, key: &str, now: SystemTime, trigger: Trigger) -> Option<Failure> {
-        let failure = read_failure(&self.path(key, "failure"))?;
-        // A process that started just before another one failed sees a failure in its future. A failure far in the
-        // future means that the clock was wrong.
-        let age = seconds(now).saturating_sub(failure.at);
-        if failure.at > seconds(now) + 60 {
-            return None;
-        }
-        let believed = match (trigger, failure.kind) {
-            (Trigger::User, FailureKind::LoggedOut) => 0,
-            (Trigger::User, _) => 5,
-            (Trigger::Background, FailureKind::Transient | FailureKind::Refused) => 30,
-            (Trigger::Background, FailureKind::LoggedOut) => u64::MAX,
-        };
-        (failure.version == 1 && age < believed).then_some(failure)
-    }
-
-    /// Returns the failure that prevents another attempt at a plan's last step: a logout from its session, or a failure
-    /// to fetch it.
-    #[must_use]
-    pub fn failure_of(&self, keys: &PlanKeys<'_>, now: SystemTime, trigger: Trigger) -> Option<Failure> {
-        self.failure_after(keys, keys.last(), now, trigger)
-    }
-
-    /// Returns how the last attempt at a plan failed, to explain it. `None` if it succeeded or was long ago.
-    #[must_use]
-    pub fn last_failure(&self, keys: &PlanKeys<'_>, now: SystemTime) -> Option<Failure> {
-        let names = [keys.session(keys.last()), keys.failure(keys.last())];
-        let failures = names.iter().filter_map(|name| read_failure(&self.path(name, "failure")));
-        let recent = |failure: &Failure| {
-            let known_for = match failure.kind {
-                FailureKind::Transient => 300,
-                FailureKind::Refused => 24 * 3600,
-                FailureKind::LoggedOut => u64::MAX,
-            };
-            failure.version == 1 && seconds(now).abs_diff(failure.at) < known_for
-        };
-        failures.filter(recent).max_by_key(|failure| failure.at)
-    }
-
-    /// Returns the same for the first `count` steps.
-    #[must_use]
-    pub fn failure_after(
-        &self,
-        keys: &PlanKeys<'_>,
-        count: usize,
-        now: SystemTime,
-        trigger: Trigger,
-    ) -> Option<Failure> {
-        let names = [keys.session(count), keys.failure(count)];
-        names.iter().find_map(|name| self.failure(name, now, trigger))
     }
 
     /// Returns the recorded state of an MFA device.
@@ -451,7 +340,7 @@ impl Cache {
             }
             let ended = match path.extension().and_then(|extension| extension.to_str()) {
                 Some(SESSION | SOURCE) => true,
-                Some("failure") => !read_failure(&path).is_some_and(|failure| failure.kind == FailureKind::LoggedOut),
+                Some(FAILURE) => !is_logout(&path),
                 Some("lock") => lock::is_free(&path),
                 _ => false,
             };
@@ -490,14 +379,11 @@ fn key_of(path: &Path) -> Option<String> {
     path.file_name()?.to_str()?.split('.').next().map(str::to_owned)
 }
 
-fn read_failure(path: &Path) -> Option<Failure> {
-    serde_json::from_slice(&read_own(path, MAX_BYTES).ok()?).ok()
-}
-
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
+mod failures;
 mod plan_keys;
 #[cfg(test)]
 mod tests;

@@ -29,6 +29,9 @@ const MAX_BYTES: u64 = 1024 * 1024;
 /// Prefix of the directories' names.
 const PREFIX: &str = "run-";
 
+/// In a directory's name, the start of a process on a system without /proc.
+const UNKNOWN: u64 = 0;
+
 /// The locked directory of a run.
 pub struct Run {
     dir: PathBuf,
@@ -65,9 +68,8 @@ impl Run {
         parent.lock().map_err(failed)?;
         remove_remains(&runs);
         let private = fs::Permissions::from_mode(0o700);
-        let prefix = started(process).map(|time| format!("{PREFIX}{process}.{time}-"));
-        let prefix = prefix.as_deref().unwrap_or(PREFIX);
-        let dir = tempfile::Builder::new().prefix(prefix).permissions(private).tempdir_in(&runs).map_err(failed)?;
+        let prefix = format!("{PREFIX}{process}.{}-", started(process).unwrap_or(UNKNOWN));
+        let dir = tempfile::Builder::new().prefix(&prefix).permissions(private).tempdir_in(&runs).map_err(failed)?;
         let held = File::open(dir.path()).map_err(failed)?;
         held.lock().map_err(failed)?;
         Ok(Self { dir: dir.keep(), held })
@@ -223,11 +225,27 @@ fn command_lives(name: &str) -> bool {
         let (time, _) = rest.split_once('-')?;
         Some((process.parse().ok()?, time.parse().ok()?))
     };
-    named().is_some_and(|(process, time): (u32, u64)| started(process) == Some(time))
+    named().is_some_and(|(process, recorded): (u32, u64)| is_same(process, recorded, started(process)))
+}
+
+/// Returns whether a process is the one whose start was recorded, if it started at `time`.
+fn is_same(process: u32, recorded: u64, time: Option<u64>) -> bool {
+    match time {
+        Some(time) => time == recorded,
+        // A later process with this ID only delays the removal.
+        None => recorded == UNKNOWN && exists(process),
+    }
+}
+
+/// Returns whether there is a process with this ID.
+#[must_use]
+pub fn exists(process: u32) -> bool {
+    let pid = i32::try_from(process).ok().and_then(rustix::process::Pid::from_raw);
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
 }
 
 /// Returns when a process started, in clock ticks since boot. It distinguishes processes that got the same process ID.
-/// `None` if the process has ended, or on systems without /proc.
+/// `None` if the process has ended, or on systems without /proc, such as macOS.
 fn started(process: u32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The program's name, in parentheses, may contain any character (proc(5)).
@@ -294,7 +312,7 @@ mod tests {
         assert_eq!(remains.removed, [keys.parent().unwrap()]);
         assert!(remains.stuck.is_empty() && !keys.exists());
         assert!(held.dir.exists() && others.iter().all(|path| path.symlink_metadata().is_ok()));
-        assert_eq!(alive.exists(), cfg!(target_os = "linux"));
+        assert!(alive.exists());
         assert!(sweep(&context.paths).removed.is_empty());
     }
 
@@ -311,6 +329,16 @@ mod tests {
                 assert!(!command_lives(&name), "{name}");
             }
         }
+    }
+
+    #[test]
+    fn without_proc_a_process_is_known_by_its_id() {
+        let mut child = std::process::Command::new("/bin/cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
+        let id = child.id();
+        assert!(exists(id) && is_same(id, UNKNOWN, None));
+        assert!(!is_same(id, 1, None) && !is_same(id, UNKNOWN, Some(1)));
+        child.kill().and_then(|()| child.wait()).unwrap();
+        assert!(!exists(id) && !is_same(id, UNKNOWN, None) && !exists(0) && !exists(u32::MAX));
     }
 
     #[test]

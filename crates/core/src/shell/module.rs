@@ -44,13 +44,13 @@ impl ModuleShell {
         Self::ALL.into_iter().find(|shell| shell.name() == name)
     }
 
-    /// Returns the file of the user to which the line belongs that loads the module, and the line.
+    /// Returns the file of the user to which the lines belong that load the module, and these lines.
     #[must_use]
-    pub fn startup_line(self) -> (&'static str, &'static str) {
+    pub fn startup_lines(self) -> (&'static str, &'static str) {
         match self {
             Self::Nu => (
                 "~/.config/nushell/config.nu",
-                "mkdir ($nu.data-dir | path join vendor/autoload); \
+                "mkdir ($nu.data-dir | path join vendor/autoload)\n\
                  awsrole hook nu | save -f ($nu.data-dir | path join vendor/autoload/awsrole.nu)",
             ),
             Self::Xonsh => ("~/.xonshrc", "execx($(awsrole hook xonsh))"),
@@ -112,7 +112,7 @@ mod tests {
             let is_word = |text: &str| text.len() > 1 && text.chars().all(|c| c == '_' || c.is_ascii_uppercase());
             assert!(!text.split('@').skip(1).any(is_word), "{text}");
             assert!(text.contains("AWSROLE_STATE") && text.contains("/it"), "{text}");
-            assert!(text.lines().count() <= 120, "{}", shell.name());
+            assert!(text.lines().count() <= 140, "{}", shell.name());
         }
     }
 }

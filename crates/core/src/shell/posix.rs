@@ -11,10 +11,9 @@ use zeroize::Zeroizing;
 
 use crate::base::agent;
 use crate::base::context::Env;
-use crate::shell::export::{Change, Export};
-use crate::shell::state::{
-    BLOCKED, BLOCKED_PRIOR_VARS, BLOCKED_SET, CHOSEN, CHOSEN_PROFILE, NAME, PRIOR, hidden_if_blocked,
-};
+use crate::shell::blocked::{self, placeholders};
+use crate::shell::export::{Change, ChosenWords, Export};
+use crate::shell::state::hidden_if_blocked;
 use crate::shell::statements::{Shell, child_environment};
 
 /// Variables that are always stated, because the context of a process has them without the copies of a project
@@ -30,7 +29,7 @@ pub const AGENT_SESSION: &str = "AWSROLE_AGENT_SESSION";
 pub fn hook(binary: &str) -> String {
     // The inherited variable counts even if it is empty.
     let variables = agent::variables().filter(|name| *name != agent::VARIABLE);
-    let set = blocked_assignments().map(|(name, value)| format!("{name}={value}"));
+    let set = placeholders().map(|(name, value)| format!("{name}={value}"));
     let words = [
         ("@VARIABLES@", variables.map(|name| format!("${{{name}:+x}}")).collect()),
         ("@HIDDEN_IF_BLOCKED@", hidden_if_blocked().join(" ")),
@@ -64,32 +63,11 @@ pub fn environment(outer: &Env, export: &Export, files: &[PathBuf]) -> Env {
     match &export.change {
         Change::Outer | Change::HandsOff { .. } => env,
         Change::Role(diff) => child_environment(&env, diff),
-        Change::Blocked => blocked(env, export, files),
-    }
-}
-
-/// Returns the environment of a blocked shell, as the other hooks make it.
-fn blocked(mut env: Env, export: &Export, files: &[PathBuf]) -> Env {
-    for name in BLOCKED_PRIOR_VARS {
-        if let Some(value) = env.0.get(OsStr::new(name)).cloned() {
-            env.0.insert(format!("{PRIOR}{name}").into(), value);
+        Change::Blocked => {
+            let words = ChosenWords { role: export.chosen.as_deref(), profile: export.chosen_profile.as_deref() };
+            blocked::environment(&env, files.first(), words)
         }
     }
-    for name in hidden_if_blocked() {
-        env.0.remove(OsStr::new(name));
-    }
-    if let (Some(word), Some(file)) = (&export.chosen, files.first()) {
-        let mut chosen = file.clone().into_os_string();
-        chosen.push(format!("={word}"));
-        env.0.insert(CHOSEN.into(), chosen);
-    }
-    env.0.extend(export.chosen_profile.iter().map(|word| (CHOSEN_PROFILE.into(), word.into())));
-    env.0.extend(blocked_assignments().map(|(name, value)| (name.into(), value.into())));
-    env
-}
-
-fn blocked_assignments() -> impl Iterator<Item = (&'static str, &'static str)> {
-    BLOCKED_SET.into_iter().chain([(NAME, BLOCKED)])
 }
 
 /// Returns the statements that change one environment into the other.
@@ -127,7 +105,7 @@ pub fn statements(before: &Env, after: &Env) -> Zeroizing<Vec<u8>> {
 mod tests {
     use super::*;
     use crate::base::problem::Problem;
-    use crate::shell::state::OuterEnv;
+    use crate::shell::state::{BLOCKED, BLOCKED_SET, NAME, OuterEnv};
 
     fn env(variables: &[(&str, &str)]) -> Env {
         Env(variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect())

@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::aws::profiles::Profiles;
-use crate::aws::profiles::copies::{CopyOptions, RoleProfile, is_name, shell_quote};
+use crate::aws::profiles::copies::{CopyOptions, RoleProfile, is_name};
 use crate::base::context::{Context, Env, Paths};
 use crate::base::digest::{is_sha256, sha256};
 use crate::base::files::{self, FileError, read_own};
 use crate::base::problem::Problem;
+use crate::base::quote::shell_quote;
 use crate::project::approval::Allowed;
 use crate::shell::state;
 

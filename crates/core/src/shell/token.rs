@@ -197,7 +197,8 @@ impl Token {
     }
 }
 
-/// The choices of `awsrole use`, `on` and `off`. Each makes the next request a new decision.
+/// The choices of `awsrole use`, `on` and `off`. Each makes the next request a new decision. The snippets of bash, zsh
+/// and fish do the same in shell code, and tests/shells/test_choices.py runs the same commands in all of them.
 impl Token {
     /// Records `awsrole on`.
     pub fn turn_on(&mut self) {
@@ -389,44 +390,6 @@ mod tests {
         assert_eq!(token.role_before(&files), Ok(None));
         assert_eq!(token.role_before(&[PathBuf::from("/q/.awsrole.toml")]), Err(BackToOuter), "another file");
         assert_eq!(token.words().role, None);
-    }
-
-    #[test]
-    fn each_command_leaves_what_bash_leaves() {
-        let (inside, outside) = (vec![PathBuf::from("/p/.awsrole.toml")], Vec::new());
-        let used = |word: Option<&str>| word.and_then(name_of).unwrap_or_default();
-        // The command, the role inside a project, the profile outside, and whether awsrole is off.
-        let steps = [
-            ("a", "a", "a", false),
-            ("b", "b", "b", false),
-            ("-", "a", "a", false),
-            ("--none", "", "", false),
-            ("-", "a", "a", false),
-            ("off", "", "a", true),
-            ("on", "", "a", false),
-            ("-", "a", "", false),
-        ];
-        let (mut role, mut profile) = (Token::default(), Token::default());
-        for (index, (command, role_after, profile_after, off)) in steps.into_iter().enumerate() {
-            for (token, files) in [(&mut role, &inside), (&mut profile, &outside)] {
-                match command {
-                    "on" => token.turn_on(),
-                    "off" => token.turn_off(files),
-                    "--none" => token.use_none(files),
-                    "-" if files.is_empty() => drop(token.exchange_profiles()),
-                    "-" => {
-                        let name = token.role_before(files).unwrap().unwrap();
-                        token.use_role(word(&name), files);
-                    }
-                    name if files.is_empty() => token.use_profile(word(name)),
-                    name => token.use_role(word(name), files),
-                }
-                token.held = Held::Role;
-            }
-            let after = (used(role.words().role), used(profile.words().profile));
-            assert_eq!(after, (role_after.to_owned(), profile_after.to_owned()), "{index}: {command}");
-            assert_eq!((role.off, profile.off), (off, off), "{index}: {command}");
-        }
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use awsrole_core::aws::profiles::copies::shell_quote;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::marked_block::MarkedBlock;
+use awsrole_core::base::quote::shell_quote;
 use awsrole_core::base::user_file::UserFile;
-use awsrole_core::explain::startup::{StartupLine, missing_line, rc_file, read};
+use awsrole_core::explain::startup::{StartupLine, missing_line, module_line, rc_file, read};
+use awsrole_core::shell::module::ModuleShell;
 use awsrole_core::shell::statements::Shell;
 use awsrole_system::ambient;
 
@@ -89,7 +90,9 @@ impl ShellSetup {
 pub(super) fn manual(context: &Context) -> Vec<String> {
     let shells = [Shell::Bash, Shell::Zsh, Shell::Fish].into_iter().flat_map(|shell| [(shell, false), (shell, true)]);
     let lines = shells.flat_map(|(shell, login)| read(context, shell, login).hooks);
-    let mut manual: Vec<String> = lines.filter(|line| !is_in_block(line)).map(|line| line.shown(context)).collect();
+    let modules = ModuleShell::ALL.into_iter().filter_map(|shell| module_line(context, shell));
+    let lines = lines.filter(|line| !is_in_block(line)).chain(modules);
+    let mut manual: Vec<String> = lines.map(|line| line.shown(context)).collect();
     manual.sort();
     manual.dedup();
     manual

@@ -252,10 +252,7 @@ pub fn is_name(name: &str) -> bool {
         && name.chars().all(fits)
         && !name.eq_ignore_ascii_case("default")
         && name != ORIGINAL_DEFAULT
-        && !name
-            .split(' ')
-            .next()
-            .is_some_and(|shell_quote| shell_quote.eq_ignore_ascii_case("profile") && shell_quote != name)
+        && !name.split(' ').next().is_some_and(|word| word.eq_ignore_ascii_case("profile") && word != name)
 }
 
 /// Returns whether the AWS CLI would ever use the keys that a profile has in this file.
@@ -268,33 +265,6 @@ fn uses_keys(profile: Profile<'_>, file: &AwsFile, config: &AwsFile) -> bool {
     let in_other = profile.in_credentials_file().is_some_and(|profile| profile.has_static_keys());
     let behind = std::ptr::eq(file, config) && (has(&["credential_process", "login_session"]) || in_other);
     whole && !has(&["web_identity_token_file"]) && !profile.is_identity_center() && !behind
-}
-
-/// Quotes an argument for `credential_process`. Returns `None` if no line can represent it.
-///
-/// Some SDKs pass the line to `sh -c`, botocore splits it with Python's `shlex`. Both interpret single quotes in the
-/// same way. Some clients start a comment at `#` or `;` after white space, even inside quotes.
-#[must_use]
-pub fn shell_quote(text: &str) -> Option<String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return Some(text.to_owned());
-    }
-    if text.contains(char::is_control) {
-        return None;
-    }
-    let mut shell_quote = String::from("'");
-    let mut before = ' ';
-    for c in text.chars() {
-        match c {
-            '\'' => shell_quote.push_str(r"'\''"),
-            '#' | ';' if before.is_whitespace() => shell_quote.extend(["''", c.encode_utf8(&mut [0; 4])]),
-            c => shell_quote.push(c),
-        }
-        before = c;
-    }
-    shell_quote.push('\'');
-    Some(shell_quote)
 }
 
 #[cfg(test)]
@@ -459,20 +429,6 @@ sso_start_url = https://x/#/
                 4 * file.text.len() + 1 + 1024,
                 "a growing buffer leaves copies of secrets behind"
             );
-        }
-    }
-
-    #[test]
-    fn quoted_arguments_mean_the_same_to_sh_and_shlex() {
-        for (text, expected) in [
-            ("/usr/bin/awsrole", Some("/usr/bin/awsrole")),
-            ("/a b/c", Some("'/a b/c'")),
-            ("it's", Some(r"'it'\''s'")),
-            ("a #b ;c#d", Some("'a ''#b '';c#d'")),
-            ("", Some("''")),
-            ("a\nb", None),
-        ] {
-            assert_eq!(shell_quote(text).as_deref(), expected);
         }
     }
 }
