@@ -3,7 +3,6 @@
 # awsrole set is undone, and a second process decides. `awsrole hook elvish` fills in the path and the blocked state.
 
 use path
-use str
 
 var __awsrole-binary = @BIN@
 
@@ -88,15 +87,6 @@ edit:add-var awsrole~ {|@words|
   __awsrole-sync --typed $first
   if (not-eq $failed $nil) { fail $failed }
   if (and (eq $first use) (has-env AWSROLE_STATE) (eq (get-env AWSROLE_STATE) blocked)) { fail 'awsrole: this shell is blocked' }
-}
-
-# What Tab offers.
-set edit:completion:arg-completer[awsrole] = {|@words|
-  tmp E:AWSROLE_COMPLETE = fish
-  for line [((external $__awsrole-binary) -- $@words 2>/dev/null | from-lines)] {
-    var value @help = (str:split &max=2 "\t" $line)
-    edit:complex-candidate $value &display=(str:join '  ' [$value $@help])
-  }
 }
 
 # A `cd` in the rc file is decided at the first prompt.

@@ -94,32 +94,17 @@ def --env __awsrole_run [words: list] {
     if $status != 0 { error make --unspanned {msg: $"awsrole: exit code ($status)"} }
 }
 
-# What Tab offers. `awsrole use` is one word here. A name that nushell could evaluate is quoted.
-def __awsrole_complete [words: list<string>] {
-    let words = ($words.0 | split row " ") ++ ($words | skip 1)
-    with-env {AWSROLE_COMPLETE: fish} { ^$__awsrole_bin -- ...$words } | complete | get stdout | lines | each {|line|
-        let parts = ($line | split row --number 2 "\t")
-        let value = (if $parts.0 =~ '^[\w+.,@/-]+$' { $parts.0 } else { $parts.0 | to nuon })
-        {value: $value, description: ($parts.1? | default "")}
-    }
-}
-
 # `use`, `on` and `off` change only this shell. The program does everything else, so its output can be piped.
 @complete __awsrole_complete
 def --env --wrapped "awsrole use" [...words] { __awsrole_choose [use ...$words] }
-@complete __awsrole_complete
 def --env --wrapped "awsrole on" [...words] { __awsrole_choose [on ...$words] }
-@complete __awsrole_complete
 def --env --wrapped "awsrole off" [...words] { __awsrole_choose [off ...$words] }
-@complete __awsrole_complete
 def --env --wrapped "awsrole refresh" [...words] { __awsrole_run [refresh ...$words] }
 @complete __awsrole_complete
 def --env --wrapped "awsrole allow" [...words] { __awsrole_run [allow ...$words] }
-@complete __awsrole_complete
 def --env --wrapped "awsrole deny" [...words] { __awsrole_run [deny ...$words] }
 @complete __awsrole_complete
 def --env --wrapped "awsrole login" [...words] { __awsrole_run [login ...$words] }
-@complete __awsrole_complete
 def --env --wrapped "awsrole logout" [...words] { __awsrole_run [logout ...$words] }
 @complete __awsrole_complete
 def --wrapped awsrole [...words] { with-env {AWSROLE_HOOK: $env.__awsrole.hook} { ^$__awsrole_bin ...$words } }

@@ -8,8 +8,6 @@ def __awsrole_load():
     import sys
     from os.path import isfile
     from xonsh.built_ins import XSH
-    from xonsh.completers.completer import add_one_completer
-    from xonsh.completers.tools import RichCompletion, contextual_command_completer_for
     from xonsh.tools import unthreadable
 
     binary = @BIN@
@@ -100,17 +98,6 @@ def __awsrole_load():
             return ['__awsrole_change', *args]
         return {'cmd': [binary, *args], 'env': {'AWSROLE_HOOK': state['hook']}}
 
-    # What Tab offers.
-    @contextual_command_completer_for('awsrole')
-    def complete(context):
-        words = [arg.value for arg in context.args[:context.arg_index]]
-        asked = {**env.detype(), 'AWSROLE_COMPLETE': 'fish'}
-        done = subprocess.run([binary, '--', *words, context.prefix], env=asked, capture_output=True, text=True)
-        for line in done.stdout.splitlines():
-            value, _, description = line.partition('\t')
-            plain = value.replace('-', '').replace('/', '').replace('.', '').isidentifier()
-            yield RichCompletion(value if plain else repr(value), description=description, append_space=not value.endswith('/'))
-
     # A `cd` in the rc file is decided at the first prompt.
     def moved(**_):
         if state['prompted']:
@@ -123,7 +110,6 @@ def __awsrole_load():
     XSH.aliases['__awsrole_change'] = change
     XSH.aliases['awsrole'] = awsrole
     XSH.commands_cache.threadable_predictors['awsrole'] = lambda *_: False
-    add_one_completer('awsrole', complete, 'start')
     XSH.builtins.events.on_pre_prompt(prompt)
     XSH.builtins.events.on_chdir(moved)
 

@@ -70,7 +70,17 @@ impl ModuleShell {
         }
     }
 
-    /// Returns the module's text. `binary` is the path of `awsrole`.
+    fn completions(self) -> &'static str {
+        match self {
+            Self::Nu => include_str!("../../../../shell/completions.nu"),
+            Self::Xonsh => include_str!("../../../../shell/completions.xsh"),
+            Self::Elvish => include_str!("../../../../shell/completions.elv"),
+            // That of tcsh is in its module, which is sourced by each command. PowerShell has none.
+            Self::Tcsh | Self::Pwsh => "",
+        }
+    }
+
+    /// Returns the text of the module and its completions. `binary` is the path of `awsrole`.
     #[must_use]
     pub fn render(self, binary: &str) -> String {
         let block = Block::of_new_shell();
@@ -80,7 +90,8 @@ impl ModuleShell {
             ("@PROTOCOL@", PROTOCOL.to_string()),
             ("@BLOCK@", self.quote(&block.replace('\n', " "))),
         ];
-        words.iter().fold(self.text().to_owned(), |text, (word, value)| text.replace(word, value))
+        let text = self.text().to_owned() + self.completions();
+        words.iter().fold(text, |text, (word, value)| text.replace(word, value))
     }
 
     /// Quotes a text so that the shell expands nothing in it.
@@ -112,7 +123,7 @@ mod tests {
             let is_word = |text: &str| text.len() > 1 && text.chars().all(|c| c == '_' || c.is_ascii_uppercase());
             assert!(!text.split('@').skip(1).any(is_word), "{text}");
             assert!(text.contains("AWSROLE_STATE") && text.contains("/it"), "{text}");
-            assert!(text.lines().count() <= 140, "{}", shell.name());
+            assert!(shell.text().lines().count() <= 120, "{}", shell.name());
         }
     }
 }
