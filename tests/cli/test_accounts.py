@@ -65,6 +65,16 @@ def test_the_list_to_choose_from_has_the_names(world):
     tty.close(force=True)
 
 
+def test_a_protected_role_without_a_name_is_not_assumed_by_cd(world):
+    """`awsrole use` says what is missing instead."""
+    folder = world.project("shop", DEPLOY, allow=True)
+    assert "`cd` assumes it" in world.awsrole("use", cwd=folder).err
+    world.write(CONFIG, NAMED + "protect = true\n")
+    said = world.awsrole("use", cwd=folder).err
+    assert "`cd` assumes it" not in said and f"account {SHOWN} is protected" in said
+    assert "hint: move its keys into a table [role.NAME], and run `awsrole use NAME`" in said
+
+
 @pytest.mark.parametrize(
     ("config", "says"),
     [

@@ -277,7 +277,14 @@ fn no_choice(project: Option<&Allowed>, config: &Config, context: &Context, sett
             .hint("`awsrole edit` opens it: each [role.NAME] is one");
     };
     let account = plan.account().map(|account| format!(" in {}", settings.or_default().accounts.shown(&account)));
-    Problem::new(format!("{file} has one role, without a name: {}{}", plan.title(), account.unwrap_or_default()))
+    let problem =
+        Problem::new(format!("{file} has one role, without a name: {}{}", plan.title(), account.unwrap_or_default()));
+    let guard = project.map(|allowed| (Guard::of_role(allowed, None, &plan, &settings.or_default().accounts), allowed));
+    // A role that must be chosen by name needs a name first.
+    if let Some(Err(unnamed)) = guard.map(|(guard, allowed)| guard.require_name(allowed, None)) {
+        return Problem { hints: unnamed.hints, ..problem.because(unnamed.summary) };
+    }
+    problem
         .hint("`cd` assumes it, and `awsrole use --none` returns to it")
         .hint("several roles need a table [role.NAME] each")
 }
