@@ -90,7 +90,7 @@ def test_no_answer_leaves_the_shell_blocked(chain, shop, shell):
     tty = chain.terminal(shell, chain.home, env=chain.env)
     asked(tty, f"cd {shop}")
     said = tty.answer("")
-    assert "prod was not confirmed" in said and "`awsrole refresh` asks" in said
+    assert "prod was not confirmed" in said and "`awsrole refresh` asks again" in said and "--yes" not in said
     for line in ("", "true", "cd .", "awsrole status"):
         without_a_question(tty, line)
     assert tty.key() == BLOCKED and chain.callers() == []
@@ -135,7 +135,8 @@ def test_going_back_to_it_asks_again(chain, shop, shell):
     without_a_question(tty, "awsrole use -")
     assert tty.variable("AWSROLE_ROLE") == "near"
     asked(tty, "awsrole use -")
-    assert "this shell keeps what it held" in tty.answer("n")
+    said = tty.answer("n")
+    assert "nothing was changed: this shell keeps what it held" in said and "--yes" not in said
     assert tty.variable("AWSROLE_ROLE") == "near"
     asked(tty, "awsrole use -")
     tty.answer("y")
@@ -176,7 +177,8 @@ def test_commands_ask_on_the_terminal(chain, shop, command):
             without_a_question(tty, line)
         else:
             asked(tty, line)
-            tty.answer(answer)
+            said = tty.answer(answer)
+            assert answer == "y" or "asks again" in said and "nothing was " in said and "--yes" not in said, said
         if "console" not in command or code == "3":
             assert out.read_text().strip() == code, (option, answer)
 

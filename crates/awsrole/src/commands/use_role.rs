@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use awsrole_core::aws::mfa::Authenticator;
+use awsrole_core::aws::mfa::{Authenticator, NotConfirmed};
 use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
@@ -205,8 +205,8 @@ fn ask(
     }
     let answer = TerminalPrompter::new(true, outer, settings).confirm(&question);
     answer.map_err(|why| {
-        let problem = not_confirmed(plan, why, how);
-        CommandError::no_role(problem.because("this shell keeps what it held"))
+        let how = if why == NotConfirmed::No { "nothing was changed: this shell keeps what it held" } else { how };
+        CommandError::no_role(not_confirmed(plan, why, how))
     })?;
     Ok(Some(Confirmation::of(plan)))
 }
