@@ -142,6 +142,9 @@ pub struct SessionReport {
     pub key: Option<String>,
     /// When it expires.
     pub expires: Option<String>,
+    /// When the shell gives up the role that `awsrole use` chose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ends: Option<String>,
     /// Variables that awsrole set.
     pub set: Vec<String>,
     /// Variables that awsrole hides, with their values unless they are secret.
@@ -464,14 +467,17 @@ fn held(inner: &Context) -> SessionReport {
         role: None,
         key: None,
         expires: None,
+        ends: None,
         set: Vec::new(),
         hidden: Vec::new(),
     };
     if inner.env.text(NAME) == Some(BLOCKED) {
         held.state = "blocked";
     }
+    let chosen = outer.chosen(&upward(&inner.dir), &Choices::of(&inner.paths), inner.now);
     if let Some(state) = outer.role {
         held.state = "role";
+        held.ends = chosen.terms().until.map(rfc3339);
         let ours = |name: &&str| inner.env.has(name);
         held.set = crate::shell::state::CREDENTIAL_VARS.iter().copied().filter(ours).map(str::to_owned).collect();
         held.set.extend(state.set.keys().cloned());

@@ -120,6 +120,9 @@ impl SessionReport {
         if let Some(expires) = &self.expires {
             add("expires", time(expires));
         }
+        if let Some(ends) = &self.ends {
+            add("ends", time(ends));
+        }
         // Several names share a line, so that the output fits on the screen.
         for (label, names) in [("set", &self.set), ("hidden", &self.hidden)] {
             for (index, names) in names.chunks(3).enumerate() {
