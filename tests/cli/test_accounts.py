@@ -21,7 +21,7 @@ def test_the_name_is_shown_beside_the_id(world):
     allowed = world.allow(folder)
     assert re.search(rf"account +{re.escape(SHOWN)}\n +pinned to +{re.escape(SHOWN)}", allowed.err)
     entered = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder)
-    assert f"awsrole: Deploy in {SHOWN}, renewed in" in entered.err
+    assert f"awsrole: Deploy in {SHOWN}, renews in" in entered.err
     assert f"account   {SHOWN}" in world.awsrole("why", cwd=folder).out
     assert json.loads(world.awsrole("why", "--json", cwd=folder).out)["chain"]["account_name"] == "shop-prod"
     long = world.awsrole("status", "--long", cwd=folder)

@@ -115,14 +115,14 @@ source_profile = "jump"
         ('profile = "shop-dev"\n', "shop-dev"),
         ('default_role = "dev"\n' + roles, "dev"),
         ('default_role = "build"\n' + roles, "build"),
-        ('default_role = "dev"\n' + roles + "manual = true\n", "nothing: dev is entered only by `awsrole use dev`"),
-        (roles, "nothing: there is no default role, and `awsrole use build` enters one"),
+        ('default_role = "dev"\n' + roles + "manual = true\n", "nothing: dev is assumed only by `awsrole use dev`"),
+        (roles, "nothing: there is no default role, and `awsrole use build` assumes one"),
         (DEPLOY + roles, "Deploy"),
         ('profile = "jump"\n' + roles, "jump"),
         ('profile = "nowhere"\n', "the role"),
     ):
         shown = world.allow(world.project("new", text)).err
-        assert f"  cd enters       {expected}\n" in shown, (text, shown)
+        assert f"  cd assumes      {expected}\n" in shown, (text, shown)
 
 
 def test_allow_shows_the_whole_way_to_each_role(world):
@@ -173,7 +173,7 @@ source_profile = "jump"
     assert "\n  permission set" not in roles["session"] and "chain" not in roles["session"]
     assert "MFA             arn:aws:iam::111111111111:mfa/alice\n" in roles["guarded"] and "MFA" not in roles["plain"]
     assert "account         shop (222222222222)" in roles["plain"] and "source          profile jump\n" in roles["plain"]
-    assert "chain" not in roles["plain"] and "cd enters       far" in shown
+    assert "chain" not in roles["plain"] and "cd assumes      far" in shown
 
 
 def test_what_can_not_be_resolved_is_allowed_and_said(world):
@@ -211,7 +211,7 @@ class TestQuestion:
     def test_only_a_yes_allows(self, world, terminal, shell, answer, given):
         opened = terminal(shell)
         shown = self.ask(opened)
-        assert f"arn:aws:iam::{THERE}:role/Deploy" in shown and "cd enters" in shown, "it is shown first"
+        assert f"arn:aws:iam::{THERE}:role/Deploy" in shown and "cd assumes" in shown, "it is shown first"
         assert not list((world.home / ".local/share/awsrole/approvals").glob("*/*")), "and nothing is recorded before"
         opened.send(answer + "\r")
         said = opened.wait()

@@ -20,7 +20,7 @@ confirm = true
 """
 PROD = FILE.replace('"near"', '"prod"', 1)
 NAMELESS = f'role_arn = "arn:aws:iam::{THERE}:role/Other"\nsource_profile = "jump"\nconfirm = true\n'
-ASK = f"Enter prod in shop-prod ({THERE})? [y/N] "
+ASK = f"Assume prod in shop-prod ({THERE})? [y/N] "
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_the_role_at_the_top_asks_as_well(chain, shop, shell):
     (shop / ".awsrole.toml").write_text(NAMELESS)
     chain.awsrole("allow", "--yes", cwd=shop)
     tty = chain.terminal(shell, chain.home, env=chain.env)
-    question = f"Enter Other in shop-prod ({THERE})? [y/N] "
+    question = f"Assume Other in shop-prod ({THERE})? [y/N] "
     asked(tty, f"cd {shop}", question)
     tty.answer("y")
     assert tty.variable("AWSROLE_ROLE") == "Other"

@@ -140,7 +140,7 @@ def test_outside_of_projects_there_are_the_profiles(tty, chain):
     chosen = List(tty, "awsrole use")
     names = {row[2:].split("  ")[0] for row in chosen.lines()[1:-1]}
     assert names == {"default", "jump", "shop", "evil \\u{1b}[31m名前"}
-    assert "awsrole: jump, renewed in" in chosen.end("jump\r")
+    assert "awsrole: jump, renews in" in chosen.end("jump\r")
     assert tty.variable("AWSROLE_PROFILE") == tty.variable("AWSROLE_ROLE") == "jump"
     tty.run("awsrole use -")
     assert tty.variable("AWSROLE_PROFILE") is None

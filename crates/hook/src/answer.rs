@@ -304,7 +304,7 @@ fn entered(diff: &EnvDiff, export: &Export, now: SystemTime) -> String {
         .and_then(|time| time.duration_since(now).ok())
         .map(|left| Duration::from_secs(left.as_secs() / 60 * 60));
     match left {
-        Some(left) if !left.is_zero() => format!("{title}{account}, renewed in {}", humantime::format_duration(left)),
+        Some(left) if !left.is_zero() => format!("{title}{account}, renews in {}", humantime::format_duration(left)),
         _ => format!("{title}{account}"),
     }
 }

@@ -180,7 +180,7 @@ fn show_summary(chain: &Chain, outer: &Context, settings: &Settings) -> Result<(
             show_line("owner", &format!("uid {owner}, another user: {}", outer.shorten(&file.path)));
         }
     }
-    show_line("cd enters", &entered_by_cd(chain.config(), &profiles, &accounts, outer));
+    show_line("cd assumes", &entered_by_cd(chain.config(), &profiles, &accounts, outer));
     Ok(())
 }
 

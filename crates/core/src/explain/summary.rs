@@ -82,14 +82,14 @@ pub fn entered_by_cd(config: &Config, profiles: &Profiles, accounts: &Accounts, 
     let guard = guard(&keys, &previewed, accounts);
     let after = if guard.confirm == Confirm::Never { "" } else { ", after a confirmation" };
     match (name, &guard.protected) {
-        (Some(name), _) if guard.manual => format!("nothing: {name} is entered only by `awsrole use {name}`"),
+        (Some(name), _) if guard.manual => format!("nothing: {name} is assumed only by `awsrole use {name}`"),
         (Some(name), _) => name + after,
         (None, Some(_)) if config.has_nameless_role() => {
             "nothing: a role in a protected account needs a name, in a table [role.NAME]".to_owned()
         }
         (None, None) if guard.manual => "nothing: a role with `manual` needs a name, in a table [role.NAME]".to_owned(),
         (None, _) if !config.has_nameless_role() => match config.role_names().next() {
-            Some(name) => format!("nothing: there is no default role, and `awsrole use {name}` enters one"),
+            Some(name) => format!("nothing: there is no default role, and `awsrole use {name}` assumes one"),
             None => "nothing: the file defines no role".to_owned(),
         },
         (None, _) => match previewed {
@@ -182,11 +182,11 @@ fn lines(
     add("preset", keys.preset.map(|preset| preset.name().to_owned()));
     let guard = guard(keys, previewed, accounts);
     add("protected", guard.protected.map(|_| "your config.toml protects the account".to_owned()));
-    add("manual", guard.manual.then(|| "entered only by `awsrole use`".to_owned()));
+    add("manual", guard.manual.then(|| "assumed only by `awsrole use`".to_owned()));
     let confirm = match guard.confirm {
         Confirm::Never => None,
-        Confirm::Yes => Some("asks before it is entered"),
-        Confirm::Account => Some("asks for the account before it is entered"),
+        Confirm::Yes => Some("asks before it is assumed"),
+        Confirm::Account => Some("asks for the account before it is assumed"),
     };
     add("confirm", confirm.map(str::to_owned));
     add("expires", keys.expires_after.map(|time| format!("{time} after `awsrole use`")));

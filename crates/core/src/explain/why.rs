@@ -208,7 +208,7 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
                     }
                     let unnamed = guard.require_name(&allowed, role).err();
                     if let (true, Some(name)) = (guard.manual, &plan.name) {
-                        why.next = format!("nothing on `cd`: `awsrole use {name}` enters it");
+                        why.next = format!("nothing on `cd`: `awsrole use {name}` assumes it");
                     } else if unnamed.is_some() {
                         why.next = STAYS_BLOCKED.to_owned();
                     } else if asks.is_some() {
@@ -433,7 +433,7 @@ fn next(plan: &RolePlan, cache: &Cache, now: SystemTime) -> String {
     if let Some(entry) = good(plan.steps.len()) {
         let left = entry.credentials.renew_at().and_then(|time| time.duration_since(now).ok());
         return match left {
-            Some(left) => format!("the cached session is used and renewed in {}", minutes(left)),
+            Some(left) => format!("the cached session is used and renews in {}", minutes(left)),
             None => "the cached session is used".to_owned(),
         };
     }

@@ -64,7 +64,7 @@ pub fn question(
     if guard.confirm == Confirm::Never || confirmed == Some(Confirmation::of(plan)) {
         return None;
     }
-    Some(prompt("Enter", guard, plan, accounts))
+    Some(prompt("Assume", guard, plan, accounts))
 }
 
 /// Returns the question before one command is run as a role. It is always asked.
