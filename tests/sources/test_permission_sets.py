@@ -92,7 +92,9 @@ def test_the_cache_belongs_to_the_sign_in_and_the_permission_set(corp):
     config.write_text(config.read_text() + aws_profile("sso", sso_session="corp", sso_account_id=HERE, sso_role_name="Owner"))
     assert f"Owner in {HERE}" in corp.refused(corp.project("other", 'profile = "sso"\n', allow=True))
     said = corp.refused(corp.project("third", SET.replace("Admin", "Owner"), allow=True))
-    assert "permission set Owner isn't assigned to you" in said and "are both right in the project file?" in said
+    by_option = corp.awsrole("exec", "--account", HERE, "--role-name", "Owner", "--", "true", env=corp.env).err
+    for text in (said, by_option):
+        assert "permission set Owner isn't assigned to you" in text and "are both right?" in text
 
 
 def test_sign_in_from_a_shell(corp, shell):
