@@ -101,7 +101,7 @@ pub(crate) enum Command {
     Off,
     /// Show the role of this shell in one line
     #[command(
-        after_help = "Examples:\n  PS1='$(awsrole status) \\$ '\n  awsrole status --json\n  awsrole status --long\n\nIt prints nothing outside a project, unless a profile is in use. It makes no\nnetwork call."
+        after_help = "Examples:\n  PS1='$(awsrole status) \\$ '\n  awsrole status --json\n  awsrole status --long\n\nIt prints nothing outside a project, unless a profile is in use or, on a\nterminal, awsrole is off. It makes no network call."
     )]
     Status {
         /// Print all details as JSON
