@@ -252,6 +252,7 @@ pub(crate) enum Command {
     },
     /// Run one command with the role that `elevate` names
     #[command(
+        override_usage = "awsrole sudo [-r NAME] <CMD>...",
         after_help = "Examples:\n  awsrole sudo terraform apply\n  awsrole sudo -r admin aws s3 rm s3://shop/old.csv\n\nIt always asks on the terminal. The role may have `manual`, and the shell keeps\nits own role. Without a terminal use: awsrole exec --role NAME --yes -- CMD"
     )]
     Sudo {
