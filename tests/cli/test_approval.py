@@ -1,6 +1,7 @@
 """Tests that a project file has no effect before the user approved it."""
 
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -123,6 +124,17 @@ source_profile = "jump"
     ):
         shown = world.allow(world.project("new", text)).err
         assert f"  cd assumes      {expected}\n" in shown, (text, shown)
+        assert "[role." not in text or shown.index("  cd assumes") < re.search(r"^\[role\.", shown, re.M).start(), "it isn't about a role"
+
+
+def test_allow_shows_the_roles_in_the_order_of_the_file(world):
+    world.project(".", f'[role.base]\n{DEPLOY}')
+    roles = "".join(f"[role.{name}]\n{DEPLOY}" for name in ("prod", "admin", "dev"))
+    folder = world.project("new", f'inherit = true\ndefault_role = "dev"\n{roles}[agent]\npreset = "read-only"\n')
+    shown = world.allow(folder).err
+    assert re.findall(r"^\[role.(\w+)]", shown, re.M) == ["prod", "admin", "dev", "base"]
+    for line in ("agents get ", "inherits from", "cd assumes"):
+        assert shown.index(f"\n  {line}") < shown.index("[role.") if line != "agents get " else shown.startswith(f"  {line}"), shown
 
 
 def test_allow_shows_the_whole_way_to_each_role(world):

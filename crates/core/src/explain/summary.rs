@@ -5,6 +5,7 @@ use crate::aws::parameters::{ExternalId, MfaSerial, Region, SessionName};
 use crate::aws::profiles::Profiles;
 use crate::aws::regions;
 use crate::base::context::{Context, Paths};
+use crate::base::location::Origin;
 use crate::base::problem::Problem;
 use crate::plan::guard::Guard;
 use crate::plan::resolve::{InitialSource, Preview, preview};
@@ -38,9 +39,14 @@ pub fn summarize(
         .collect()
 }
 
-/// Returns the names of the roles that can be assumed. `None` is the nameless role.
+/// Returns the names of the roles that can be assumed, in the order of the file. Those of the files from which it
+/// inherits follow. `None` is the nameless role.
 fn entered(config: &Config) -> Vec<Option<&str>> {
     let mut names: Vec<Option<&str>> = config.role_names().map(Some).collect();
+    names.sort_by_cached_key(|name| {
+        let Origin { file, line } = config.origin(*name, "");
+        (file != config.file, file, line)
+    });
     if names.is_empty() || config.has_nameless_role() {
         names.insert(0, None);
     }
