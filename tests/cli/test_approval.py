@@ -137,6 +137,16 @@ def test_allow_shows_the_roles_in_the_order_of_the_file(world):
         assert shown.index(f"\n  {line}") < shown.index("[role.") if line != "agents get " else shown.startswith(f"  {line}"), shown
 
 
+def test_a_place_that_cannot_be_noted_forbids_nothing(world):
+    """The note only lists the places of the same file."""
+    folder = world.project("new", DEPLOY)
+    places = world.home / ".local/share/awsrole/places"
+    places.parent.mkdir(parents=True, mode=0o700)
+    places.write_text("")
+    world.allow(folder)
+    assert world.awsrole("exec", "--", "true", cwd=folder).code == 0
+
+
 def test_allow_shows_the_whole_way_to_each_role(world):
     """Source, permission set, each role of the chain, and the MFA device are shown."""
     center = """
