@@ -146,8 +146,10 @@ fn lines(
         Some(seen) => seen.mfa.clone(),
         None => both(keys.mfa_serial.as_ref().map(MfaSerial::as_str), "mfa_serial"),
     };
-    let missing = match &keys.profile {
-        Some(name) if profile.is_none() => format!("unknown: there is no profile {name}"),
+    let is_there = |session: &str| profiles.sso_sessions().iter().any(|known| known.name == session);
+    let missing = match (&keys.profile, &keys.sso_session) {
+        (Some(name), _) if profile.is_none() => format!("unknown: there is no profile {name}"),
+        (_, Some(name)) if seen.is_none() && !is_there(name) => format!("unknown: there is no [sso-session {name}]"),
         _ => "none: a session of the source".to_owned(),
     };
     let set = seen.and_then(|seen| permission_set(seen, accounts));
