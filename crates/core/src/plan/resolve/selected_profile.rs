@@ -85,7 +85,8 @@ impl SelectedProfile {
         let followed = resolver.follow(&node, &mut Vec::new(), &mut chain);
         let suspicious_lines = suspicious_lines(profiles, &chain);
         let plan = followed.and_then(|()| resolver.plan(None, &node, None, chain));
-        with_suspicious_lines(plan.map(|plan| RolePlan { profile: Some(self.0.clone()), ..plan }), suspicious_lines)
+        let plan = plan.map(|plan| RolePlan { profile: Some(self.0.clone()), is_selected_profile: true, ..plan });
+        with_suspicious_lines(plan, suspicious_lines)
     }
 
     /// Returns the file of the profile, by its absolute path. If both AWS files have the profile, or none has it, this
