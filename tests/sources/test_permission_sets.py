@@ -120,6 +120,9 @@ def test_a_permission_set_without_a_file_or_a_profile(corp):
     for options in (ask, ["--sso-session", "corp", *ask], ["--profile", f"corp/{HERE}/Admin"]):
         result = corp.awsrole("exec", *options, *shown, env=corp.env)
         assert result.out == f"corp/{HERE}/Admin {HERE}\n", result
+    inside = corp.awsrole("exec", *ask, "--", corp.binary, "why", env=corp.env).out
+    assert f"shell    holds corp/{HERE}/Admin\n" in inside and "awsrole init" not in inside
+    assert "nothing renews them here" in inside and f"`awsrole why --profile='corp/{HERE}/Admin'`" in inside
     assert f"permission set {SHOWN}" in corp.awsrole("why", *ask, env=corp.env).out
     word = corp.awsrole("hook", "choose", *ask, env=corp.env).out
     assert word.endswith(f"=corp/{HERE}/Admin")

@@ -32,6 +32,7 @@ use crate::shell::confirm::{question, unconfirmed};
 use crate::shell::export::{evaluate_directory, plan_role};
 use crate::shell::manual_change::Inactive;
 use crate::shell::state::{BLOCKED, HIDDEN, INFO_VARS, NAME, OuterEnv};
+use crate::shell::statements::Shell;
 
 /// The explanation for a directory, made without network access.
 #[derive(Serialize)]
@@ -167,7 +168,10 @@ const STAYS_BLOCKED: &str = "the shell stays blocked: every AWS client fails";
 pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathBuf], role: Option<&str>) -> Why {
     let mut why = Why::of(inner, files.to_vec(), "no file");
     if files.is_empty() {
-        why.next = "nothing: `awsrole init` writes a file for this directory".to_owned();
+        why.next = match &why.shell.role {
+            None => "nothing: `awsrole init` writes a file for this directory".to_owned(),
+            Some(role) => kept(role, inner),
+        };
         return why;
     }
     let (verdict, depth) = match evaluate_directory(outer, settings, files) {
@@ -243,6 +247,15 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
     why.problem = problem;
     why.next = if blocked { STAYS_BLOCKED } else { otherwise }.to_owned();
     why
+}
+
+/// Describes what happens to a role that a process outside of projects inherited, such as a command of `awsrole exec`.
+fn kept(role: &str, inner: &Context) -> String {
+    let kept = format!("nothing: {role} stays until its credentials expire, and nothing renews them here");
+    match inner.env.text("AWSROLE_PROFILE").filter(|name| !name.is_empty()) {
+        Some(profile) => format!("{kept}. `awsrole why --profile={}` explains them", Shell::Bash.quote(profile)),
+        None => kept,
+    }
 }
 
 /// Explains a profile that the user selected. The contexts are those of [`why`].
