@@ -138,6 +138,28 @@ def test_a_permission_set_without_a_file_or_a_profile(corp):
         assert result.code == code and part in result.err, result
 
 
+def test_an_account_is_named_by_the_user_or_by_the_portal(corp):
+    """Without a call: the portal's names are those that an earlier command listed."""
+    sign_in(corp)
+    names = corp.home / ".local/state/awsrole/account-names.json"
+    names.parent.mkdir(parents=True, exist_ok=True)
+    names.write_text(json.dumps({HERE: "portal", THERE: "dev"}))
+    names.chmod(0o600)
+    for command, part in ((["exec"], f"corp/{HERE}/Admin"), (["env", "--format", "json"], HERE), (["why"], SHOWN), (["credential-process"], "ASIA"),
+                          (["policy"], "Admin assumes no role"), (["logout"], f"corp/{HERE}/Admin"), (["hook", "choose"], f"=corp/{HERE}/Admin")):
+        words = ["--", "sh", "-c", "echo $AWSROLE_PROFILE"] if command == ["exec"] else []
+        result = corp.awsrole(*command, "--account", "shop-prod", "--role-name", "Admin", *words, env=corp.env)
+        assert part in result.out + result.err, result
+    assert f"Admin in dev ({THERE})" in corp.awsrole("why", "--account", "dev", "--role-name", "Admin", env=corp.env).out
+    corp.sts.reset()
+    for name, part in (("portal", "no account has this name"), ("shop-prdo", "did you mean `shop-prod`?"), ("1234", "12 digits")):
+        result = corp.awsrole("exec", "--account", name, "--role-name", "Admin", "--", "true", env=corp.env)
+        assert result.code == 1 and part in result.err and "--account" in result.err, result
+    names.write_text(json.dumps({THERE: "shop-prod"}))
+    result = corp.awsrole("exec", "--account", "shop-prod", "--role-name", "Admin", "--", "true", env=corp.env)
+    assert result.code == 1 and f"name one by its ID: {HERE}, {THERE}" in result.err and actions(corp) == []
+
+
 def test_init_checks_what_it_writes(corp):
     sign_in(corp)
     folder = corp.project("new")

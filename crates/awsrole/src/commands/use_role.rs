@@ -42,7 +42,7 @@ pub(super) fn run(
             .hint("`awsrole use -` returns to the previous role")
             .into());
     }
-    if let Some(profile) = selected(place, context)? {
+    if let Some(profile) = selected(place, context, settings)? {
         let mut error = super::common::needs_hook(context);
         let word = quoted(profile.name());
         error.problem = error.problem.hint(format!("`awsrole exec --profile {word} -- CMD` doesn't need it"));
@@ -223,7 +223,9 @@ pub(super) fn profile_token(
     settings: &Settings,
 ) -> Result<ChosenWord, CommandError> {
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
-    let Some(profile) = selected(place, &outer)? else { return Err(Problem::new("no profile was selected").into()) };
+    let Some(profile) = selected(place, &outer, settings)? else {
+        return Err(Problem::new("no profile was selected").into());
+    };
     let requester = Requester::of(&outer, settings)?.in_project(|| super::common::agent_limits(&outer, settings));
     let plan = profile.plan(&Profiles::load(&outer)?, &outer, &requester)?;
     let guard = Guard::of_profile(&plan, &settings.get()?.accounts);
