@@ -174,7 +174,7 @@ fn candidates(of: impl Fn(&Context) -> Vec<CompletionCandidate> + Send + Sync + 
 }
 
 /// Returns whether every shell takes a name as it is.
-fn is_harmless(name: &str) -> bool {
+pub(crate) fn is_harmless(name: &str) -> bool {
     !name.starts_with('-') && name.chars().all(|c| c.is_alphanumeric() || "_+.,@/-".contains(c))
 }
 
