@@ -1,9 +1,11 @@
 //! `awsrole use` without the hook's function: the list of roles. The hook's function does the rest.
 
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use awsrole_core::aws::mfa::{Authenticator, NotConfirmed};
 use awsrole_core::aws::profiles::Profiles;
+use awsrole_core::base::agent::Agent;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::base::suggest::suggestion;
@@ -24,7 +26,7 @@ use super::common::quoted;
 use super::fetch_ahead::{fetch_ahead, may_ask};
 use super::target::selected;
 use crate::authenticator::TerminalPrompter;
-use crate::cli::PlaceOptions;
+use crate::cli::{PlaceOptions, TargetOptions};
 use crate::picker::{Item, Picked, Question, pick};
 use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
@@ -96,6 +98,28 @@ pub(super) fn picked(context: &Context, settings: &Settings) -> Result<ChosenWor
             Err(Problem::new("no such role").hint(format!("enter a number or a name{names}")).into())
         }
     }
+}
+
+/// Lets the user pick a profile for a command that was typed outside of projects and selects no role. Otherwise, and
+/// without a terminal, returns the options unchanged.
+pub(super) fn or_picked(
+    mut options: TargetOptions,
+    context: &Context,
+    settings: &Settings,
+) -> Result<TargetOptions, CommandError> {
+    let is_typed = || io::stdin().is_terminal() && io::stderr().is_terminal() && Terminal::open().is_ok();
+    let selects = options.role.is_some() || !options.place.is_empty() || !upward(&context.dir).is_empty();
+    if selects || Agent::recognize(&context.env).is_some() || !is_typed() {
+        return Ok(options);
+    }
+    let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
+    let profiles = Profiles::load(&outer)?;
+    let has_profiles = !roles_and_profiles(None, &profiles, &LastUse::read(context), &outer).is_empty();
+    if has_profiles && super::common::profile_in_use(context, settings)?.is_none() {
+        let picked = picked(context, settings)?.unwrap_or_default();
+        options.place.profile = picked.strip_prefix("--profile=").map(str::to_owned);
+    }
+    Ok(options)
 }
 
 /// Returns the items of the list. What this shell holds is marked.
