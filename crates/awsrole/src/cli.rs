@@ -323,7 +323,7 @@ pub(crate) enum Command {
     },
     /// Create .awsrole.toml, never overwriting an existing file
     #[command(
-        after_help = "Examples:\n  awsrole init --profile shop-dev\n  awsrole init --role-arn arn:aws:iam::222222222222:role/Deploy --source-profile jump\n  awsrole init --sso-session corp --account shop-prod --role-name Admin\n\nWithout --profile and --role-arn it prompts, if there is a terminal. For an\nSSO session it lists your accounts and permission sets. Several profiles, marked\nwith Tab, become roles of one file."
+        after_help = "Examples:\n  awsrole init --profile shop-dev\n  awsrole init --role-arn arn:aws:iam::222222222222:role/Deploy --source-profile jump\n  awsrole init --sso-session corp --account shop-prod --role-name Admin\n\nWithout --profile and --role-arn it prompts, if there is a terminal. For an\nSSO session it lists your accounts and permission sets. Several profiles, or\npermission sets of an account, marked with Tab, become roles of one file."
     )]
     Init {
         /// AWS profile that supplies the role
