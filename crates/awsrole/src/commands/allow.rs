@@ -53,7 +53,7 @@ pub(super) fn run(
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
     Requester::refuse_agent(context, "approve a project file")?;
-    let files = super::common::files(&super::common::directory(dir, context)?)?;
+    let files = super::common::files(&super::common::directory(dir, context)?, context)?;
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
     let approvals = Approvals::below(&context.paths.data);
     // All files that apply are read and parsed before anything is shown. The approval is for exactly this content.

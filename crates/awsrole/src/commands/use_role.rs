@@ -150,7 +150,7 @@ fn items(
 }
 
 fn no_file(context: &Context) -> CommandError {
-    match super::common::files(&context.dir) {
+    match super::common::files(&context.dir, context) {
         Err(mut error) => {
             error.problem = error.problem.hint("`awsrole use --profile NAME` uses a profile of ~/.aws/config");
             error

@@ -78,7 +78,7 @@ impl Questions<'_> {
         let all = profiles_by_last_use(self.profiles, &LastUse::read(self.context), self.context);
         let sessions = self.portal.sessions();
         if all.is_empty() && sessions.is_empty() {
-            let [config, credentials] = self.profiles.paths().map(|path| path.display().to_string());
+            let [config, credentials] = self.profiles.shown(self.context);
             return Err(Problem::new(format!("neither {config} nor {credentials} has a profile with credentials"))
                 .hint("create one with `aws configure` or `aws configure sso`")
                 .into());
