@@ -177,7 +177,8 @@ fn compose(wanted: &[InitOptions], profiles: &Profiles) -> Result<String, Proble
     Ok(format!("{comment}\ndefault_role = {}\n{text}", toml_string(default)))
 }
 
-/// Returns a name for the role of a profile or a permission set. Names of roles contain no white space and don't begin with `-`.
+/// Returns a name for the role of a profile or a permission set. Names of roles contain no white space and don't begin
+/// with `-`.
 fn role_name(profile: &str, taken: &[String]) -> String {
     let allowed = |c: char| if c.is_whitespace() || c.is_control() { '-' } else { c };
     let name: String = profile.chars().map(allowed).collect();
