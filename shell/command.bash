@@ -68,14 +68,14 @@ __awsrole_has_values() {
 }
 
 # Sets __awsrole_answer to the word of a role, '' for the default role, `-off`, or `--profile=NAME` if that was picked
-# from the list. Without a role before this one, `use -` gives the environment back.
+# from the list. Without a role before this one, `use -` gives the environment back, or ends `awsrole off`.
 __awsrole_choose() { # off | use [NAME] [--yes] | use -
   case $1:${2-}:${__awsrole_previous:-$__awsrole_held} in
     off:*) __awsrole_answer=-off ;;
     use::*) __awsrole_answer=$("$__awsrole_bin" use) ;;
     use:-:-off | use:-:-)
       __awsrole_answer=''
-      if [[ ${__awsrole_previous:--off} == -off && $__awsrole_files ]]; then
+      if [[ ${__awsrole_previous:--off} == -off && $__awsrole_files && ! $__awsrole_off ]]; then
         __awsrole_answer=-off
         __awsrole_say "your environment is back: \`awsrole use -\` assumes the role again"
       fi ;;

@@ -73,7 +73,7 @@ function __awsrole_has_values
 end
 
 # Prints the word of a role, `-` for the default role, `-off`, or `--profile=NAME` if that was picked from the list.
-# Without a role before this one, `use -` gives the environment back.
+# Without a role before this one, `use -` gives the environment back, or ends `awsrole off`.
 function __awsrole_choose # HELD off | HELD use [NAME] [--yes] | HELD use -
     set -l previous $__awsrole_previous
     switch "$argv[2..]"
@@ -83,8 +83,9 @@ function __awsrole_choose # HELD off | HELD use [NAME] [--yes] | HELD use -
             $__awsrole_bin use
         case 'use -'
             if not set -q previous[1]
-                string match -q -- '-*' $argv[1]; and set previous -off; or set previous -
+                test "$argv[1]" = -; and set previous -off; or set previous -
             end
+            test "$argv[1] $previous" = '-off -off'; and set previous -
             test "$previous" = -off; and not set -q __awsrole_files[1]; and set previous -
             test "$previous" = -off
             and __awsrole_say 'your environment is back: `awsrole use -` assumes the role again'

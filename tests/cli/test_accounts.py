@@ -21,7 +21,7 @@ def test_the_name_is_shown_beside_the_id(world):
     allowed = world.allow(folder)
     assert re.search(rf"account +{re.escape(SHOWN)}\n +pinned to +{re.escape(SHOWN)}", allowed.err)
     entered = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder)
-    assert f"awsrole: Deploy in {SHOWN}, renewed in" in entered.err
+    assert f"awsrole: Deploy in {SHOWN}, renews in" in entered.err
     assert f"account   {SHOWN}" in world.awsrole("why", cwd=folder).out
     assert json.loads(world.awsrole("why", "--json", cwd=folder).out)["chain"]["account_name"] == "shop-prod"
     long = world.awsrole("status", "--long", cwd=folder)
@@ -63,6 +63,16 @@ def test_the_list_to_choose_from_has_the_names(world):
     tty.sendline("1")
     tty.expect("prod\\s*$")
     tty.close(force=True)
+
+
+def test_a_protected_role_without_a_name_is_not_assumed_by_cd(world):
+    """`awsrole use` says what is missing instead."""
+    folder = world.project("shop", DEPLOY, allow=True)
+    assert "`cd` assumes it" in world.awsrole("use", cwd=folder).err
+    world.write(CONFIG, NAMED + "protect = true\n")
+    said = world.awsrole("use", cwd=folder).err
+    assert "`cd` assumes it" not in said and f"account {SHOWN} is protected" in said
+    assert "hint: move its keys into a table [role.NAME], and run `awsrole use NAME`" in said
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,11 @@ def test_strictly_it_is_not_allowed(odd, name):
     assert odd.awsrole("why", "--json", cwd=folder).json["approval"] == "not allowed"
 
 
+def test_a_session_that_does_not_exist_is_not_shown_as_a_source(world):
+    said = world.allow(world.project("new", f'sso_session = "corp"\nsso_account_id = "{HERE}"\nsso_role_name = "Admin"\n')).err
+    assert "role            unknown: there is no [sso-session corp]\n" in said and "none: a session" not in said
+
+
 def test_what_works_has_no_warning(world):
     for text in (DEPLOY, 'profile = "shop-dev"\n', f'[role.a]\n{DEPLOY}[role.b]\nprofile = "shop-dev"\n'):
         folder = world.project("new", text)

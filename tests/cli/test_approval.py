@@ -1,6 +1,7 @@
 """Tests that a project file has no effect before the user approved it."""
 
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -115,14 +116,35 @@ source_profile = "jump"
         ('profile = "shop-dev"\n', "shop-dev"),
         ('default_role = "dev"\n' + roles, "dev"),
         ('default_role = "build"\n' + roles, "build"),
-        ('default_role = "dev"\n' + roles + "manual = true\n", "nothing: dev is entered only by `awsrole use dev`"),
-        (roles, "nothing: there is no default role, and `awsrole use build` enters one"),
+        ('default_role = "dev"\n' + roles + "manual = true\n", "nothing: dev is assumed only by `awsrole use dev`"),
+        (roles, "nothing: there is no default role, and `awsrole use build` assumes one"),
         (DEPLOY + roles, "Deploy"),
         ('profile = "jump"\n' + roles, "jump"),
         ('profile = "nowhere"\n', "the role"),
     ):
         shown = world.allow(world.project("new", text)).err
-        assert f"  cd enters       {expected}\n" in shown, (text, shown)
+        assert f"  cd assumes      {expected}\n" in shown, (text, shown)
+        assert "[role." not in text or shown.index("  cd assumes") < re.search(r"^\[role\.", shown, re.M).start(), "it isn't about a role"
+
+
+def test_allow_shows_the_roles_in_the_order_of_the_file(world):
+    world.project(".", f'[role.base]\n{DEPLOY}')
+    roles = "".join(f"[role.{name}]\n{DEPLOY}" for name in ("prod", "admin", "dev"))
+    folder = world.project("new", f'inherit = true\ndefault_role = "dev"\n{roles}[agent]\npreset = "read-only"\n')
+    shown = world.allow(folder).err
+    assert re.findall(r"^\[role.(\w+)]", shown, re.M) == ["prod", "admin", "dev", "base"]
+    for line in ("agents get ", "inherits from", "cd assumes"):
+        assert shown.index(f"\n  {line}") < shown.index("[role.") if line != "agents get " else shown.startswith(f"  {line}"), shown
+
+
+def test_a_place_that_cannot_be_noted_forbids_nothing(world):
+    """The note only lists the places of the same file."""
+    folder = world.project("new", DEPLOY)
+    places = world.home / ".local/share/awsrole/places"
+    places.parent.mkdir(parents=True, mode=0o700)
+    places.write_text("")
+    world.allow(folder)
+    assert world.awsrole("exec", "--", "true", cwd=folder).code == 0
 
 
 def test_allow_shows_the_whole_way_to_each_role(world):
@@ -173,7 +195,7 @@ source_profile = "jump"
     assert "\n  permission set" not in roles["session"] and "chain" not in roles["session"]
     assert "MFA             arn:aws:iam::111111111111:mfa/alice\n" in roles["guarded"] and "MFA" not in roles["plain"]
     assert "account         shop (222222222222)" in roles["plain"] and "source          profile jump\n" in roles["plain"]
-    assert "chain" not in roles["plain"] and "cd enters       far" in shown
+    assert "chain" not in roles["plain"] and "cd assumes      far" in shown
 
 
 def test_what_can_not_be_resolved_is_allowed_and_said(world):
@@ -211,7 +233,7 @@ class TestQuestion:
     def test_only_a_yes_allows(self, world, terminal, shell, answer, given):
         opened = terminal(shell)
         shown = self.ask(opened)
-        assert f"arn:aws:iam::{THERE}:role/Deploy" in shown and "cd enters" in shown, "it is shown first"
+        assert f"arn:aws:iam::{THERE}:role/Deploy" in shown and "cd assumes" in shown, "it is shown first"
         assert not list((world.home / ".local/share/awsrole/approvals").glob("*/*")), "and nothing is recorded before"
         opened.send(answer + "\r")
         said = opened.wait()

@@ -149,7 +149,11 @@ def test_after_logout_prompts_stay_blocked_until_someone_acts(world, shop):
     world.exec_env(shop)
     world.awsrole("logout", cwd=shop)
     for event in ("prompt", "due", "retry"):
-        out = world.awsrole("hook", "export", "bash", "--event", event, cwd=shop).out
+        answer = world.awsrole("hook", "export", "bash", "--event", event, cwd=shop)
+        said = ("awsrole: logged out of this role: `awsrole refresh` gets it again\n"
+                "  blocked: AWS commands fail here until a role is assumed\n")
+        assert answer.err == ("" if event == "retry" else said), event
+        out = answer.out
         assert out.startswith("__awsrole_done blocked "), event
     assert len(world.assumed()) == 1
     assert "__awsrole_set AWS_ACCESS_KEY_ID" in world.awsrole("hook", "export", "bash", "--event", "cd", cwd=shop).out

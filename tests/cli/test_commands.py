@@ -336,3 +336,15 @@ def test_files_of_its_own_are_private(world, shop):
     assert len(ours) > 4
     for path in ours:
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_an_unknown_command_may_be_another_name(world, shop):
+    """A role, a profile or a program, which have commands of their own."""
+    world.project("roles", f"[role.admin]\n{DEPLOY}")
+    world.write("bin/frobnicate", "#!/bin/sh\n").chmod(0o755)
+    env = {"PATH": f"{world.home}/bin:{os.environ['PATH']}"}
+    for word, tip in (("admin", "'awsrole use admin' assumes the role of this name"), ("frobnicate", "'awsrole exec -- frobnicate' runs this program"),
+                      ("shop-dev", "'awsrole use --profile shop-dev' uses the profile"), ("stauts", "a similar command exists: 'status'")):
+        result = world.awsrole(word, cwd=world.home / "src/roles", env=env)
+        assert result.code == 2 and f"tip: {tip}" in result.err and result.err.count("tip:") == 1, result
+    assert "tip:" not in world.awsrole("xyzzy").err

@@ -57,7 +57,25 @@ def test_entering_and_new_sessions_are_told_apart(world, shop):
     local, shop_prod = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", rf"shop-prod \({THERE}\)"
     assert re.fullmatch(rf"{local}  entered, new session  {ARN}  {shop_prod}  profile jump  ~/src/shop", lines[0])
     assert re.fullmatch(rf"{local}  entered  +{ARN}  {shop_prod}  profile jump  ~/src/shop", lines[1])
-    assert re.fullmatch(rf"{local}  exec  +arn:aws:iam::{HERE}:role/Build  {HERE}  profile jump  ~/src/build", lines[3])
+    assert re.fullmatch(rf"{local}  exec  +arn:aws:iam::{HERE}:role/Build   {HERE}  +profile jump  ~/src/build", lines[3])
+    assert len({line.index("arn:") for line in lines}) == len({line.index("profile jump") for line in lines}) == 1
+
+
+def test_columns_are_aligned_for_names_of_any_width(world, shop):
+    """In columns of the terminal, not in bytes or characters. A name that is very long moves only its own line."""
+    world.exec_env(shop)
+    wide = world.project("wide", 'default_role = "日本\u202e語"\n[role."日本\u202e語"]\nprofile = "jump"\n', allow=True)
+    world.exec_env(wide)
+    lines = world.awsrole("history").out.splitlines()
+    assert "\u202e" not in lines[1] and "日本\\u{202e}語" in lines[1]
+    before = [line[:line.index("profile jump")] for line in lines]
+    wide_characters = 3
+    assert len(before[0]) == len(before[1]) + wide_characters
+    path = world.home / FILE
+    entry = path.read_text().strip().splitlines()[0]
+    path.write_text(path.read_text() + "\n" + entry.replace(ARN, "arn:" + "x" * 500))
+    assert world.awsrole("history").out.splitlines()[1].startswith(lines[1].split("日本")[0])
+    assert len(world.awsrole("history").out.splitlines()[1]) < 200
 
 
 @pytest.mark.parametrize(("zone", "hours"), [("UTC", 0), ("<+05>-5", 5), ("<-03>3", -3)])

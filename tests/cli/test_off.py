@@ -5,6 +5,7 @@ import pty
 
 import pytest
 
+from support.terminal import need
 from support.world import DEPLOY, binary
 
 BLOCKED = {"AWSROLE_STATE": "blocked", "AWS_PROFILE": "awsrole-blocked--run-awsrole-why", "AWS_ACCESS_KEY_ID": "awsrole-blocked--run-awsrole-why",
@@ -22,6 +23,10 @@ def test_off_is_seen(world, shop):
     assert world.awsrole("status", cwd=shop, env=OFF).out == "off\n"
     assert world.awsrole("status", env=OFF).out == ""
     assert world.awsrole("status", cwd=shop, env=ON).out == ""
+    # Prompts read it through a pipe. A user reads it on a terminal.
+    for folder in (shop, world.home):
+        on_terminal = world.run(need("script"), "-qec", f"{binary('awsrole')} status", "/dev/null", cwd=folder, env=OFF).out
+        assert on_terminal == "awsrole is off in this shell (`awsrole on`)\r\n"
     long = world.awsrole("status", "--long", cwd=shop, env=OFF).out
     assert "shell     off: awsrole is inactive in this shell\n" in long and "`awsrole on`" in long and "`awsrole doctor`" not in long
     why = world.awsrole("why", cwd=shop, env=OFF).out

@@ -90,7 +90,7 @@ def test_names_that_exist_are_refused(world, two):
         file.write("[shop]\nregion = x\n")
     result = world.awsrole("profiles", "install")
     assert result.code == 1 and config(world) == before
-    assert "these profiles exist already: shop in ~/.aws/credentials:" in result.err and "two-words in ~/.aws/config:" in result.err
+    assert f"these profiles exist already: shop in {world.home}/.aws/credentials:" in result.err and f"two-words in {world.home}/.aws/config:" in result.err
     result = world.awsrole("profiles", "install", "--prefix", "my-")
     assert result.code == 0 and "my-shop, my-two-words/build, my-two-words" in result.err
     assert world.awsrole("profiles", "install", "--prefix", "a b]").code == 2

@@ -32,10 +32,10 @@ def test_the_demonstration_shows_both_roles_and_the_way_back(shell, tmp_path):
     for expected in (
         "isn't allowed yet: `awsrole allow`",
         "\nprofile personal\n",
-        "dev in acme-dev (222222222222), renewed in",
+        "dev in acme-dev (222222222222), renews in",
         "\nrole dev in acme-dev, key ASIA",
         "AssumeRole arn:aws:iam::222222222222:role/Deploy",
-        "prod in acme-prod (333333333333), renewed in",
+        "prod in acme-prod (333333333333), renews in",
         "prod@acme-prod",
         "+# v2",
     ):
@@ -54,8 +54,8 @@ def test_the_text_fits_and_its_five_lines_work(tmp_path):
     lines = [line[2:48].strip() for line in text.splitlines() if line.startswith("  ")]
     assert len(lines) == 5
     shown = transcript("true", [*lines, "cd; identity"], tmp_path)
-    for expected in ("profile personal\n", "role dev in acme-dev, key ASIA", "Enter prod in acme-prod (333333333333)? [y/N] y\n",
-                     "prod in acme-prod (333333333333), renewed in", "+# v2", "role/Audit", '"sts:AssumeRole"'):
+    for expected in ("profile personal\n", "role dev in acme-dev, key ASIA", "Assume prod in acme-prod (333333333333)? [y/N] y\n",
+                     "prod in acme-prod (333333333333), renews in", "+# v2", "role/Audit", '"sts:AssumeRole"'):
         assert expected in shown, shown
     assert shown.rstrip().endswith("profile personal"), shown
 
@@ -91,7 +91,7 @@ def test_on_a_terminal(shell, tmp_path):
     for typed, expected in (
         ("cd shop-dev\r", "isn't allowed yet"),
         ("awsrole allow\r", "Allow? [y/N] "),
-        ("y\r", "shop-dev in acme-dev (222222222222), renewed in"),
+        ("y\r", "shop-dev in acme-dev (222222222222), renews in"),
         ("exit 5\r", "is removed"),
     ):
         terminal.send(typed)
@@ -114,7 +114,7 @@ def test_a_code_opens_the_chain_of_shop_admin(shell, tmp_path):
     terminal.send("y\r")
     terminal.expect_exact("MFA code of jump for ")
     terminal.send(f"{code}\r")
-    terminal.expect_exact("shop-admin in acme-prod (333333333333), renewed in")
+    terminal.expect_exact("shop-admin in acme-prod (333333333333), renews in")
     terminal.expect(READY)
     terminal.send("exit\r")
     terminal.expect(pexpect.EOF)

@@ -71,6 +71,15 @@ def test_mfa(world):
     assert had(world) == (True, "")
 
 
+def test_a_selected_profile_is_in_the_aws_files(world):
+    config = world.home / ".aws/config"
+    for role, part in (("Guarded", "set mfa_serial in ~/.aws/config to a serial number"), ("Partner", "set external_id in ~/.aws/config")):
+        world.write(".aws/config", f"{config.read_text()}\n[profile {role}]\nrole_arn = arn:aws:iam::{THERE}:role/{role}\nsource_profile = alice\n")
+        result = world.awsrole("exec", "--profile", role, "--", "true")
+        told = world.awsrole("why", "--json", "--profile", role).json["problem"]["hints"]
+        assert result.code == 4 and part in "\n".join(told) and ".awsrole.toml" not in result.err + str(told), told
+
+
 def test_an_old_code(world):
     """`awsrole refresh` after such a refusal asks for a new code; after another one it doesn't."""
     world.write(".config/awsrole/config.toml", f'mfa_process = "echo {world.sts.totp("alice")}"\n')

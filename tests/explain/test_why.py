@@ -175,7 +175,7 @@ def test_in_force_with_a_cache(world, shop):
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", link["cached_until"]) and link["cached_for_seconds"] < 60
     until = link["cached_until"].replace("T", " ").rstrip("Z")
     assert re.search(rf"cached until {until} \(in \d+m\), less than a minute old", section(text, "chain"))
-    assert re.fullmatch(r"the cached session is used and renewed in \d+m", told["next"])
+    assert re.fullmatch(r"the cached session is used and renews in \d+m", told["next"])
 
 
 def test_closed_with_a_remembered_failure(world):
@@ -259,7 +259,7 @@ def test_another_role_of_the_file(world):
 def test_a_manual_role(world):
     folder = world.project("shop", f'default_role = "prod"\n[role.prod]\n{DEPLOY}manual = true\n', allow=True)
     _, told = why(world, folder)
-    assert told["next"] == "nothing on `cd`: `awsrole use prod` enters it" and told["chain"]["name"] == "prod"
+    assert told["next"] == "nothing on `cd`: `awsrole use prod` assumes it" and told["chain"]["name"] == "prod"
 
 
 def test_a_role_with_a_manual_source_role(world):

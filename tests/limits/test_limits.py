@@ -43,6 +43,18 @@ def test_every_way_out_is_limited(place, limit):
         assert found is None or may(world.sts, found) == expected, way
 
 
+def test_two_limits_of_one_call_are_refused_on_every_way_out(place):
+    """STS would add up what they allow."""
+    world, source = place
+    both = LIMITS["preset"] + 'policy_arns = ["arn:aws:iam::aws:policy/AdministratorAccess"]\n'
+    folder = world.project("both", file(source, both), allow=True)
+    assert {way.__name__ for way in WAYS_OUT if way(world, folder) is not None} == set()
+    line = file(source, both).splitlines().index(LIMITS["preset"].strip()) + 1
+    for words in (["exec", "--", "true"], ["env"], ["credential-process"], ["console", "--print"], ["hook", "export", "bash", "--event", "cd"]):
+        said = world.awsrole(*words, cwd=folder, env=world.variables).err
+        assert f"awsrole: {folder}/.awsrole.toml:{line}: `preset` and `policy_arns` exclude each other\n" in said, words
+
+
 def test_every_way_out_is_limited_for_agents(place):
     """The user gets the same session without the limit."""
     world, source = place

@@ -73,6 +73,11 @@ def test_no_terminal_to_choose_on(world, says):
     says("use", start_new_session=True)
 
 
+def test_nothing_to_refresh(world, says):
+    """`awsrole refresh` in a shell without a role. It has no option that selects one."""
+    says("refresh", world.home)
+
+
 def test_nothing_to_choose(shop, says):
     """`awsrole use` in a project with one role."""
     says("use")

@@ -1,5 +1,6 @@
 """Tests `expires_after`: the shell returns to the default role, and nothing extends the time."""
 
+import re
 import time
 
 import pytest
@@ -33,7 +34,7 @@ class ChosenRole:
         self.shell = shell
         self.tty = self.start()
         self.began = time.time()
-        assert "admin in 222222222222, ends in " in self.tty.run("awsrole use admin")
+        assert "admin in 222222222222, ends in 30m" in self.tty.run("awsrole use admin")
 
     def start(self, env=None):
         return self.world.terminal(self.shell, self.project, env={**self.clock.environment, **(env or {})})
@@ -65,6 +66,7 @@ def test_it_warns_once_and_then_returns(chosen):
     tty, before = chosen.tty, chosen.tty.key()
     left = int(tty.variable("AWSROLE_EXPIRES")) - chosen.began
     assert 29 * MINUTE < left <= 31 * MINUTE, "prompts show the shorter time"
+    assert re.search(r"expires +\d.*\n +ends +\d.* \(in (29|30)m\)", tty.run("awsrole why")), "the time left is rounded down"
     chosen.at(28 * MINUTE)
     assert "admin" not in chosen.prompt() and tty.key() == before
     chosen.at(29.5 * MINUTE)

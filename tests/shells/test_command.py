@@ -93,6 +93,16 @@ def test_use_never_goes_back_to_a_role_that_failed(shell, terminal, project, sta
         assert aws(tty.env())["AWSROLE_ROLE"] == role, line
 
 
+def test_use_tries_the_role_of_a_blocked_project_again(shell, terminal, project, stand_in):
+    (project / ".awsrole.toml").write_text('state = "blocked"\n')
+    tty = terminal(shell, cwd=project)
+    for _ in range(2):
+        assert "`awsrole use -` assumes the role again" in tty.run("awsrole use -")
+        assert aws(tty.env()) == {}
+        assert "your environment is back" not in tty.run("awsrole use -")
+        assert aws(tty.env()) == BLOCKED
+
+
 @pytest.mark.parametrize("line", ["refresh --bogus", "refresh --help"])
 def test_only_a_refresh_refreshes(shell, terminal, project, stand_in, line):
     tty = terminal(shell, cwd=project)

@@ -118,7 +118,7 @@ def test_a_profile_in_a_shell(shell, world):
         said = tty.run(line)
         assert all(part in said for part in parts) and status(tty) == code, said
         assert tty.env() == outside
-    assert f"awsrole: shop-dev in {THERE}, renewed in" in tty.run("awsrole use --profile shop-dev")
+    assert f"awsrole: shop-dev in {THERE}, renews in" in tty.run("awsrole use --profile shop-dev")
     assert status(tty) == "0"
     env = inherited(tty)
     assert env["AWSROLE_PROFILE"] == env["AWSROLE_ROLE"] == "shop-dev" and env["AWS_REGION"] == "eu-central-1"

@@ -20,7 +20,7 @@ confirm = true
 """
 PROD = FILE.replace('"near"', '"prod"', 1)
 NAMELESS = f'role_arn = "arn:aws:iam::{THERE}:role/Other"\nsource_profile = "jump"\nconfirm = true\n'
-ASK = f"Enter prod in shop-prod ({THERE})? [y/N] "
+ASK = f"Assume prod in shop-prod ({THERE})? [y/N] "
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_no_answer_leaves_the_shell_blocked(chain, shop, shell):
     tty = chain.terminal(shell, chain.home, env=chain.env)
     asked(tty, f"cd {shop}")
     said = tty.answer("")
-    assert "prod was not confirmed" in said and "`awsrole refresh` asks" in said
+    assert "prod was not confirmed" in said and "`awsrole refresh` asks again" in said and "--yes" not in said
     for line in ("", "true", "cd .", "awsrole status"):
         without_a_question(tty, line)
     assert tty.key() == BLOCKED and chain.callers() == []
@@ -135,7 +135,8 @@ def test_going_back_to_it_asks_again(chain, shop, shell):
     without_a_question(tty, "awsrole use -")
     assert tty.variable("AWSROLE_ROLE") == "near"
     asked(tty, "awsrole use -")
-    assert "this shell keeps what it held" in tty.answer("n")
+    said = tty.answer("n")
+    assert "nothing was changed: this shell keeps what it held" in said and "--yes" not in said
     assert tty.variable("AWSROLE_ROLE") == "near"
     asked(tty, "awsrole use -")
     tty.answer("y")
@@ -146,7 +147,7 @@ def test_the_role_at_the_top_asks_as_well(chain, shop, shell):
     (shop / ".awsrole.toml").write_text(NAMELESS)
     chain.awsrole("allow", "--yes", cwd=shop)
     tty = chain.terminal(shell, chain.home, env=chain.env)
-    question = f"Enter Other in shop-prod ({THERE})? [y/N] "
+    question = f"Assume Other in shop-prod ({THERE})? [y/N] "
     asked(tty, f"cd {shop}", question)
     tty.answer("y")
     assert tty.variable("AWSROLE_ROLE") == "Other"
@@ -176,7 +177,8 @@ def test_commands_ask_on_the_terminal(chain, shop, command):
             without_a_question(tty, line)
         else:
             asked(tty, line)
-            tty.answer(answer)
+            said = tty.answer(answer)
+            assert answer == "y" or "asks again" in said and "nothing was " in said and "--yes" not in said, said
         if "console" not in command or code == "3":
             assert out.read_text().strip() == code, (option, answer)
 

@@ -135,7 +135,7 @@ def test_a_protected_account_is_never_entered_by_cd(chain, shop, shell):
     tty = chain.terminal(shell, shop, env=chain.env)
     assert f"account shop-prod ({THERE}) is protected, so `cd` does not assume role prod" in tty.greeting
     assert tty.key() == BLOCKED and chain.callers() == []
-    asked(tty, "awsrole use prod", f"Enter prod {IN_PROD} [y/N] ")
+    asked(tty, "awsrole use prod", f"Assume prod {IN_PROD} [y/N] ")
     tty.answer("y")
     assert (tty.variable("AWSROLE_ROLE"), tty.variable("AWSROLE_COLOR")) == ("prod", "red")
     for line in ("awsrole exec -- true", "awsrole refresh", ""):
@@ -165,7 +165,7 @@ def test_a_profile_of_a_protected_account_is_confirmed(chain, shell):
     settings(chain, PROTECTED)
     tty = chain.terminal(shell, chain.home, env=chain.env)
     for answer, role in (("n", None), ("y", "prod")):
-        asked(tty, "awsrole use --profile prod", f"Enter prod {IN_PROD} [y/N] ")
+        asked(tty, "awsrole use --profile prod", f"Assume prod {IN_PROD} [y/N] ")
         tty.answer(answer)
         assert tty.variable("AWSROLE_ROLE") == role
     assert "[y/N]" not in tty.run("cd .") + tty.run("awsrole exec -- true")

@@ -125,6 +125,26 @@ def test_an_agent_is_offered_neither_a_sign_in_nor_an_approval(corp):
     assert corp.awsrole("exec", "--", "true", cwd=corp.home / "src/new").code == 3
 
 
+@pytest.mark.parametrize("options", [[], ["--sso-session", "corp", "--account", "shop-prod"]])
+def test_several_permission_sets_become_a_role_each(corp, options):
+    sign_in(corp)
+    run = Init(corp, *options)
+    if not options:
+        run.answer(WHICH, "corp")
+        run.answer("awsrole: account: ", HERE)
+    run.answer("awsrole: permission set: ", "2 1")
+    run.answer("(empty: none)? ", "eu-west-1")
+    run.answer(f"pin account shop-prod ({HERE}), so that no other account's credentials are exported? [Y/n] ", "")
+    run.answer("write this to ~/src/new/.awsrole.toml? [Y/n] ", "")
+    run.answer("allow it now? [Y/n] ", "")
+    assert run.end() == 0, run.said
+    folder = corp.home / "src/new"
+    role = {"sso_session": "corp", "sso_account_id": HERE, "region": "eu-west-1", "account_id": HERE}
+    roles = {name: role | {"sso_role_name": name} for name in ("ReadOnly", "Admin")}
+    assert tomllib.loads((folder / ".awsrole.toml").read_text()) == {"default_role": "ReadOnly", "role": roles}
+    assert corp.exec_env(folder, "--role", "Admin", env=corp.env)["AWSROLE_ROLE"] == "Admin"
+
+
 def test_a_name_from_the_server_is_only_a_comment(corp):
     sign_in(corp)
     run = Init(corp, "--sso-session", "corp", "--region", "eu-west-1")

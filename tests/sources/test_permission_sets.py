@@ -92,7 +92,9 @@ def test_the_cache_belongs_to_the_sign_in_and_the_permission_set(corp):
     config.write_text(config.read_text() + aws_profile("sso", sso_session="corp", sso_account_id=HERE, sso_role_name="Owner"))
     assert f"Owner in {HERE}" in corp.refused(corp.project("other", 'profile = "sso"\n', allow=True))
     said = corp.refused(corp.project("third", SET.replace("Admin", "Owner"), allow=True))
-    assert "permission set Owner isn't assigned to you" in said and "are both right in the project file?" in said
+    by_option = corp.awsrole("exec", "--account", HERE, "--role-name", "Owner", "--", "true", env=corp.env).err
+    for text in (said, by_option):
+        assert "permission set Owner isn't assigned to you" in text and "are both right?" in text
 
 
 def test_sign_in_from_a_shell(corp, shell):
@@ -118,6 +120,9 @@ def test_a_permission_set_without_a_file_or_a_profile(corp):
     for options in (ask, ["--sso-session", "corp", *ask], ["--profile", f"corp/{HERE}/Admin"]):
         result = corp.awsrole("exec", *options, *shown, env=corp.env)
         assert result.out == f"corp/{HERE}/Admin {HERE}\n", result
+    inside = corp.awsrole("exec", *ask, "--", corp.binary, "why", env=corp.env).out
+    assert f"shell    holds corp/{HERE}/Admin\n" in inside and "awsrole init" not in inside
+    assert "nothing renews them here" in inside and f"`awsrole why --profile='corp/{HERE}/Admin'`" in inside
     assert f"permission set {SHOWN}" in corp.awsrole("why", *ask, env=corp.env).out
     word = corp.awsrole("hook", "choose", *ask, env=corp.env).out
     assert word.endswith(f"=corp/{HERE}/Admin")
@@ -131,6 +136,28 @@ def test_a_permission_set_without_a_file_or_a_profile(corp):
                                 ([*ask, "--role", "x"], 2, "cannot be used with"), ([*ask, "--dir", "."], 2, "cannot be used with")):
         result = corp.awsrole("env", *options, env=corp.env)
         assert result.code == code and part in result.err, result
+
+
+def test_an_account_is_named_by_the_user_or_by_the_portal(corp):
+    """Without a call: the portal's names are those that an earlier command listed."""
+    sign_in(corp)
+    names = corp.home / ".local/state/awsrole/account-names.json"
+    names.parent.mkdir(parents=True, exist_ok=True)
+    names.write_text(json.dumps({HERE: "portal", THERE: "dev"}))
+    names.chmod(0o600)
+    for command, part in ((["exec"], f"corp/{HERE}/Admin"), (["env", "--format", "json"], HERE), (["why"], SHOWN), (["credential-process"], "ASIA"),
+                          (["policy"], "Admin assumes no role"), (["logout"], f"corp/{HERE}/Admin"), (["hook", "choose"], f"=corp/{HERE}/Admin")):
+        words = ["--", "sh", "-c", "echo $AWSROLE_PROFILE"] if command == ["exec"] else []
+        result = corp.awsrole(*command, "--account", "shop-prod", "--role-name", "Admin", *words, env=corp.env)
+        assert part in result.out + result.err, result
+    assert f"Admin in dev ({THERE})" in corp.awsrole("why", "--account", "dev", "--role-name", "Admin", env=corp.env).out
+    corp.sts.reset()
+    for name, part in (("portal", "no account has this name"), ("shop-prdo", "did you mean `shop-prod`?"), ("1234", "12 digits")):
+        result = corp.awsrole("exec", "--account", name, "--role-name", "Admin", "--", "true", env=corp.env)
+        assert result.code == 1 and part in result.err and "--account" in result.err, result
+    names.write_text(json.dumps({THERE: "shop-prod"}))
+    result = corp.awsrole("exec", "--account", "shop-prod", "--role-name", "Admin", "--", "true", env=corp.env)
+    assert result.code == 1 and f"name one by its ID: {HERE}, {THERE}" in result.err and actions(corp) == []
 
 
 def test_init_checks_what_it_writes(corp):

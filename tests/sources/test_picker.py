@@ -140,10 +140,27 @@ def test_outside_of_projects_there_are_the_profiles(tty, chain):
     chosen = List(tty, "awsrole use")
     names = {row[2:].split("  ")[0] for row in chosen.lines()[1:-1]}
     assert names == {"default", "jump", "shop", "evil \\u{1b}[31m名前"}
-    assert "awsrole: jump, renewed in" in chosen.end("jump\r")
+    assert "awsrole: jump, renews in" in chosen.end("jump\r")
     assert tty.variable("AWSROLE_PROFILE") == tty.variable("AWSROLE_ROLE") == "jump"
     tty.run("awsrole use -")
     assert tty.variable("AWSROLE_PROFILE") is None
+
+
+def test_exec_and_console_outside_of_projects(tty, chain):
+    """Only a command that a user typed, and only if nothing selects a role."""
+    tty.run("cd /")
+    out = tty.file()
+    shown = f"sh -c 'echo $AWSROLE_PROFILE >{out}'"
+    List(tty, f"awsrole exec -- {shown}").end("jump\r")
+    assert out.read_text() == "jump\n" and tty.variable("AWSROLE_PROFILE") is None
+    assert ".awsrole.toml" not in List(tty, "awsrole console --print").end("\x1b")
+    assert "jump" in List(tty, "awsrole console --print").end("jump\r").split("awsrole: ")[-1], "a session of a user gets no console"
+    for command in (f"true | awsrole exec -- {shown}", f"awsrole exec -- {shown} 2>/dev/null", "awsrole env"):
+        assert not re.search(r"which role\?", tty.run(command)), command
+    tty.run("awsrole use --profile jump")
+    assert "which role?" not in tty.run(f"awsrole exec -- {shown}") and out.read_text() == "jump\n"
+    tty.run(f"cd {chain.home / 'src/shop'}")
+    assert "which role?" not in tty.run(f"awsrole exec -- {shown}") and out.read_text() == "\n"
 
 
 def test_init_picks_several_profiles_or_an_arn(tty, chain):

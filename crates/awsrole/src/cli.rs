@@ -101,7 +101,7 @@ pub(crate) enum Command {
     Off,
     /// Show the role of this shell in one line
     #[command(
-        after_help = "Examples:\n  PS1='$(awsrole status) \\$ '\n  awsrole status --json\n  awsrole status --long\n\nIt prints nothing outside a project, unless a profile is in use. It makes no\nnetwork call."
+        after_help = "Examples:\n  PS1='$(awsrole status) \\$ '\n  awsrole status --json\n  awsrole status --long\n\nIt prints nothing outside a project, unless a profile is in use or, on a\nterminal, awsrole is off. It makes no network call."
     )]
     Status {
         /// Print all details as JSON
@@ -252,6 +252,7 @@ pub(crate) enum Command {
     },
     /// Run one command with the role that `elevate` names
     #[command(
+        override_usage = "awsrole sudo [-r NAME] <CMD>...",
         after_help = "Examples:\n  awsrole sudo terraform apply\n  awsrole sudo -r admin aws s3 rm s3://shop/old.csv\n\nIt always asks on the terminal. The role may have `manual`, and the shell keeps\nits own role. Without a terminal use: awsrole exec --role NAME --yes -- CMD"
     )]
     Sudo {
@@ -322,7 +323,7 @@ pub(crate) enum Command {
     },
     /// Create .awsrole.toml, never overwriting an existing file
     #[command(
-        after_help = "Examples:\n  awsrole init --profile shop-dev\n  awsrole init --role-arn arn:aws:iam::222222222222:role/Deploy --source-profile jump\n  awsrole init --sso-session corp --account shop-prod --role-name Admin\n\nWithout --profile and --role-arn it prompts, if there is a terminal. For an\nSSO session it lists your accounts and permission sets. Several profiles, marked\nwith Tab, become roles of one file."
+        after_help = "Examples:\n  awsrole init --profile shop-dev\n  awsrole init --role-arn arn:aws:iam::222222222222:role/Deploy --source-profile jump\n  awsrole init --sso-session corp --account shop-prod --role-name Admin\n\nWithout --profile and --role-arn it prompts, if there is a terminal. For an\nSSO session it lists your accounts and permission sets. Several profiles, or\npermission sets of an account, marked with Tab, become roles of one file."
     )]
     Init {
         /// AWS profile that supplies the role
@@ -407,7 +408,7 @@ impl Command {
     pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Self {
         let words: Vec<OsString> = words.into_iter().collect();
         let parsed = command_line().try_get_matches_from(&words).and_then(|matches| Cli::from_arg_matches(&matches));
-        parsed.unwrap_or_else(|error| tips::with_tip(error, &words).exit()).command
+        parsed.unwrap_or_else(|error| tips::with_tip(error, &words, tips::for_other_name).exit()).command
     }
 
     /// Parses the words after `awsrole`, which a shell module passes on.

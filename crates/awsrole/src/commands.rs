@@ -91,12 +91,13 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
         Command::Logout { sso: Some(named), .. } => sign_out::run(named.as_deref(), context, settings),
         Command::Logout { place, all, sso: None } => logout::run(place, all, context, settings),
         Command::Exec { target, min_ttl, yes, renew, agent, command } => {
-            let wanted = Wanted { target, min_ttl, yes };
+            let wanted = Wanted { target: use_role::or_picked(target, context, settings)?, min_ttl, yes };
             exec::run(wanted, renew, &command, &for_agent(agent, context), settings)
         }
         Command::Sudo { role, command } => sudo::run(role, &command, context, settings),
         Command::Console { print, yes, service, duration, target } => {
-            console::run(print, service.as_deref(), duration, Wanted { target, min_ttl: None, yes }, context, settings)
+            let wanted = Wanted { target: use_role::or_picked(target, context, settings)?, min_ttl: None, yes };
+            console::run(print, service.as_deref(), duration, wanted, context, settings)
         }
         Command::Env { format, yes, target, min_ttl } => {
             env::run(format, Wanted { target, min_ttl, yes }, context, settings)

@@ -112,6 +112,15 @@ pub(crate) fn sso_sessions() -> ArgValueCandidates {
     })
 }
 
+/// Offers the names of accounts.
+pub(crate) fn accounts() -> ArgValueCandidates {
+    offered(|context| {
+        let settings = Settings::load(context);
+        let accounts = &settings.or_default().accounts;
+        accounts.0.keys().filter_map(|id| accounts.name(id)).map(str::to_owned).collect()
+    })
+}
+
 /// Offers the profiles with stored keys.
 pub(crate) fn stored_keys() -> ArgValueCandidates {
     offered(|context| Record::all(&context.paths).into_iter().map(|record| record.profile).collect())
@@ -165,7 +174,7 @@ fn candidates(of: impl Fn(&Context) -> Vec<CompletionCandidate> + Send + Sync + 
 }
 
 /// Returns whether every shell takes a name as it is.
-fn is_harmless(name: &str) -> bool {
+pub(crate) fn is_harmless(name: &str) -> bool {
     !name.starts_with('-') && name.chars().all(|c| c.is_alphanumeric() || "_+.,@/-".contains(c))
 }
 

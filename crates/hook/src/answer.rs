@@ -273,6 +273,15 @@ fn variable<'d>(diff: &'d EnvDiff, wanted: &str) -> Option<&'d str> {
     })
 }
 
+/// Rounds a duration of a minute or more to whole minutes: a choice of 30 minutes that was made just now ends in 30
+/// minutes.
+fn to_minutes(time: Duration) -> Duration {
+    match time.as_secs() {
+        0..60 => time,
+        seconds => Duration::from_secs((seconds + 30) / 60 * 60),
+    }
+}
+
 /// Returns the role that the shell holds, and when it is renewed, or how long the present credentials last if they
 /// can't be renewed.
 fn entered(diff: &EnvDiff, export: &Export, now: SystemTime) -> String {
@@ -287,7 +296,7 @@ fn entered(diff: &EnvDiff, export: &Export, now: SystemTime) -> String {
         return format!("{title}{account}: {}", local_time::still_valid(expires, now));
     }
     if let Some(until) = export.until {
-        let left = time::format_remaining(until.duration_since(now).unwrap_or_default());
+        let left = time::format_remaining(to_minutes(until.duration_since(now).unwrap_or_default()));
         return format!("{title}{account}, ends in {left}");
     }
     let left = export
@@ -295,7 +304,7 @@ fn entered(diff: &EnvDiff, export: &Export, now: SystemTime) -> String {
         .and_then(|time| time.duration_since(now).ok())
         .map(|left| Duration::from_secs(left.as_secs() / 60 * 60));
     match left {
-        Some(left) if !left.is_zero() => format!("{title}{account}, renewed in {}", humantime::format_duration(left)),
+        Some(left) if !left.is_zero() => format!("{title}{account}, renews in {}", humantime::format_duration(left)),
         _ => format!("{title}{account}"),
     }
 }

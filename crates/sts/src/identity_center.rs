@@ -156,10 +156,11 @@ fn refusal(role: &IdentityCenter, error: &StsError) -> Problem {
     match error {
         StsError::Refused { code, .. } if code == "ForbiddenException" => problem
             .hint(format!(
-                "permission set {} isn't assigned to you in account {}: are both right in {}?",
+                "permission set {} isn't assigned to you in account {}: are both right{}?",
                 role.role_name,
                 role.account_id,
-                role.profile.as_ref().map_or("the project file".to_owned(), |profile| format!("profile {profile}"))
+                // A project file or an option of a command names the others.
+                role.profile.as_ref().map(|profile| format!(" in profile {profile}")).unwrap_or_default()
             ))
             .hint("the access portal lists your permission sets: an administrator of Identity Center can assign more"),
         StsError::Refused { .. } => problem.hint(sign_in(role)),

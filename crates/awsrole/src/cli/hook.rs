@@ -92,7 +92,7 @@ pub(crate) enum Hook {
         start: bool,
     },
     /// What the snippets call for `awsrole use`: prints the word of a role or profile. For `-`: whether no file applies
-    #[command(hide = true, override_usage = "awsrole use [NAME | --profile NAME | --account ID --role-name NAME]")]
+    #[command(hide = true, override_usage = "awsrole use [NAME | --profile NAME | --account ID|NAME --role-name NAME]")]
     Choose {
         /// The [role.NAME], or `-`
         #[arg(required_unless_present_any = ["profile", "account", "role_name", "sso_session"], conflicts_with = "account")]

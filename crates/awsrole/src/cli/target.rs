@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::completion::{directories, profiles, roles, sso_sessions};
+use crate::completion::{accounts, directories, profiles, roles, sso_sessions};
 
 /// Selects a role: of the working directory's project by default.
 #[derive(Args)]
@@ -42,8 +42,8 @@ pub(crate) struct PermissionSetOptions {
     /// Session of IAM Identity Center, for a permission set without a profile [default: the only one]
     #[arg(long, value_name = "NAME", requires = "account", add = sso_sessions())]
     pub(crate) sso_session: Option<String>,
-    /// Account of the permission set
-    #[arg(long, value_name = "ID", requires = "role_name", conflicts_with = "profile")]
+    /// Account of the permission set, by its ID or by the name that awsrole shows
+    #[arg(long, value_name = "ID|NAME", requires = "role_name", conflicts_with = "profile", add = accounts())]
     pub(crate) account: Option<String>,
     /// Permission set
     #[arg(long, value_name = "NAME", requires = "account")]

@@ -1,9 +1,19 @@
 //! Tips for wrong usage: what people mean who know the commands of other tools. clap knows only similar names.
 
 use std::ffi::OsString;
+use std::path::Path;
 
+use awsrole_core::aws::profiles::Profiles;
+use awsrole_core::base::suggest::nearest;
+use awsrole_core::project::approval::Chain;
+use awsrole_core::project::discover::upward;
+use awsrole_core::shell::state::OuterEnv;
+use awsrole_system::ambient;
 use clap::Error;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::command_line;
+use crate::completion::is_harmless;
 
 /// Commands of other tools, and what does the same here.
 const COMMANDS: [(&[&str], &str); 8] = [
@@ -23,17 +33,23 @@ const COMMANDS: [(&[&str], &str); 8] = [
     (&["open", "browser"], "'awsrole console' opens the AWS console"),
 ];
 
-/// Replaces clap's tip, or adds one.
-pub(super) fn with_tip(mut error: Error, words: &[OsString]) -> Error {
+/// Replaces clap's tip, or adds one. `known` returns a tip for a word that names something else than a command.
+pub(super) fn with_tip(mut error: Error, words: &[OsString], known: impl Fn(&str) -> Option<String>) -> Error {
     let tip = match (error.kind(), error.get(ContextKind::InvalidSubcommand), error.get(ContextKind::InvalidArg)) {
-        (ErrorKind::InvalidSubcommand, Some(ContextValue::String(name)), _) => for_command(name),
+        (ErrorKind::InvalidSubcommand, Some(ContextValue::String(name)), _) => {
+            let tip = for_command(name).map(str::to_owned).or_else(|| known(name)).or_else(|| similar_command(name));
+            if tip.is_none() {
+                error.remove(ContextKind::SuggestedSubcommand);
+            }
+            tip
+        }
         (ErrorKind::UnknownArgument, _, Some(ContextValue::String(word))) => match for_argument(word, words) {
             Tip::None => {
                 error.remove(ContextKind::Suggested);
                 None
             }
             Tip::Claps => None,
-            Tip::Own(tip) => Some(tip),
+            Tip::Own(tip) => Some(tip.to_owned()),
         },
         _ => None,
     };
@@ -46,6 +62,29 @@ pub(super) fn with_tip(mut error: Error, words: &[OsString]) -> Error {
 
 fn for_command(name: &str) -> Option<&'static str> {
     COMMANDS.iter().find(|(names, _)| names.contains(&name)).map(|(_, tip)| *tip)
+}
+
+/// Returns a tip for a misspelled command. Those of clap are less similar, such as `hook` for `foo`.
+fn similar_command(name: &str) -> Option<String> {
+    let command = command_line();
+    let names = command.get_subcommands().filter(|sub| !sub.is_hide_set()).map(clap::Command::get_name);
+    // Of three letters, two may differ.
+    let is_similar = |known: &&str| name.len() > 3 || known.starts_with(name.get(..1).unwrap_or_default());
+    nearest(name, names).filter(is_similar).map(|name| format!("a similar command exists: '{name}'"))
+}
+
+/// Returns a tip for the name of a role of the project file, a profile, or a program.
+pub(super) fn for_other_name(name: &str) -> Option<String> {
+    let context = ambient::context().ok().filter(|_| is_harmless(name))?;
+    let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
+    let is_role = |chain: &Chain| chain.config().role_names().any(|role| role == name);
+    if Chain::read(&upward(&outer.dir)).is_ok_and(|chain| is_role(&chain)) {
+        return Some(format!("'awsrole use {name}' assumes the role of this name"));
+    }
+    if Profiles::load(&outer).is_ok_and(|profiles| profiles.get(name).is_some()) {
+        return Some(format!("'awsrole use --profile {name}' uses the profile of this name"));
+    }
+    ambient::in_path(Path::new(name)).map(|_| format!("'awsrole exec -- {name}' runs this program with the role"))
 }
 
 /// The tip for an argument that the command doesn't have.
@@ -79,12 +118,12 @@ fn for_argument(word: &str, words: &[OsString]) -> Tip {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::command_line;
 
     fn told(line: &str) -> String {
         let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         let error = command_line().try_get_matches_from(&words).unwrap_err();
-        with_tip(error, &words).to_string()
+        with_tip(error, &words, |name| (name == "terraform").then(|| "'awsrole exec -- terraform'".to_owned()))
+            .to_string()
     }
 
     #[test]
@@ -96,10 +135,13 @@ mod tests {
             ("awsrole exec true", "tip: put the command after '--'"),
             ("awsrole exec --region eu-west-1 -- true", "tip: the region is that of the project file"),
             ("awsrole statsu", "'status'"),
+            ("awsrole terraform plan", "'awsrole exec -- terraform'"),
         ] {
             let text = told(line);
             assert!(text.contains(tip) && text.matches("tip: ").count() == 1, "{line}: {text}");
         }
+        assert!(!told("awsrole foo").contains("tip: "), "no command is similar");
+        assert!(told("awsrole sudo").contains("Usage: awsrole sudo [-r NAME] <CMD>..."));
         for line in ["awsrole exec --bogus -- true", "awsrole list"] {
             let text = told(line);
             assert!(!text.contains("'-- --") && !text.contains("history"), "{line}: {text}");

@@ -54,7 +54,7 @@ pub(super) fn run(
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
     Requester::refuse_agent(context, "approve a project file")?;
-    let files = super::common::files(&super::common::directory(dir, context)?)?;
+    let files = super::common::files(&super::common::directory(dir, context)?, context)?;
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
     let approvals = Approvals::below(&context.paths.data);
     // All files that apply are read and parsed before anything is shown. The approval is for exactly this content.
@@ -78,9 +78,13 @@ pub(super) fn run(
         print_line(format!("{} was edited:", context.shorten(&chain.nearest().path)));
         show_difference(before, after);
     }
-    show_summary(&chain, &outer, settings)?;
-    show_elsewhere(&chain, in_main.as_ref(), &approvals, context);
-    show_overrides(&files, &outer);
+    let show_file = || -> Result<(), Problem> {
+        show_file(&chain, &outer, settings)?;
+        show_elsewhere(&chain, in_main.as_ref(), &approvals, context);
+        show_overrides(&files, &outer);
+        Ok(())
+    };
+    show_summary(&chain, &outer, settings, show_file)?;
     overrides::shown::record(&files, context);
     let problems = problems(chain.config(), &Profiles::load(&outer)?, &outer)?;
     for problem in &problems {
@@ -153,11 +157,23 @@ fn agreed() -> Result<bool, Problem> {
     Ok(Terminal::open().map_err(nobody)?.confirm("Allow?"))
 }
 
-/// Shows the content to approve: the files that apply, each role that can be assumed, and the role that `cd` assumes.
-fn show_summary(chain: &Chain, outer: &Context, settings: &Settings) -> Result<(), Problem> {
+/// Shows the content to approve: each role that can be assumed and, with `show_file`, what holds for the whole file.
+/// That is above the first role, because below it would seem to be part of the last one. A file with only a nameless
+/// role has no such parts.
+fn show_summary(
+    chain: &Chain,
+    outer: &Context,
+    settings: &Settings,
+    show_file: impl Fn() -> Result<(), Problem>,
+) -> Result<(), Problem> {
     let profiles = Profiles::load(outer)?;
     let accounts = settings.get()?.accounts.clone();
-    for summary in summarize(chain.config(), &profiles, &accounts, outer)? {
+    let summaries = summarize(chain.config(), &profiles, &accounts, outer)?;
+    let has_names = summaries.iter().any(|summary| summary.name.is_some());
+    if has_names {
+        show_file()?;
+    }
+    for summary in summaries {
         if let Some(name) = summary.name {
             print_line(format!("[role.{name}]"));
         }
@@ -165,6 +181,13 @@ fn show_summary(chain: &Chain, outer: &Context, settings: &Settings) -> Result<(
             show_line(label, &text);
         }
     }
+    if has_names { Ok(()) } else { show_file() }
+}
+
+/// Shows what holds for the whole file: the files that apply, the limits of agents, and the role that `cd` assumes.
+fn show_file(chain: &Chain, outer: &Context, settings: &Settings) -> Result<(), Problem> {
+    let profiles = Profiles::load(outer)?;
+    let accounts = settings.get()?.accounts.clone();
     let agent = &chain.config().agent;
     if !agent.is_empty() {
         show_line("agents get", &AgentTerms::of(agent, &[], None).summary());
@@ -182,7 +205,7 @@ fn show_summary(chain: &Chain, outer: &Context, settings: &Settings) -> Result<(
             show_line("owner", &format!("uid {owner}, another user: {}", outer.shorten(&file.path)));
         }
     }
-    show_line("cd enters", &entered_by_cd(chain.config(), &profiles, &accounts, outer));
+    show_line("cd assumes", &entered_by_cd(chain.config(), &profiles, &accounts, outer));
     Ok(())
 }
 

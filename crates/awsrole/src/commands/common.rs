@@ -63,16 +63,16 @@ pub(in crate::commands) fn directory(named: Option<PathBuf>, context: &Context) 
         Ok(_) if path.ends_with(awsrole_core::project::discover::FILE_NAME) => {
             Ok(path.parent().map(PathBuf::from).unwrap_or(path))
         }
-        Ok(_) => Err(Problem::new(format!("{} isn't a directory", path.display()))),
-        Err(e) => Err(Problem::new(format!("cannot enter {}", path.display())).because(e)),
+        Ok(_) => Err(Problem::new(format!("{} isn't a directory", context.shorten(&path)))),
+        Err(e) => Err(Problem::new(format!("cannot enter {}", context.shorten(&path))).because(e)),
     }
 }
 
 /// Returns the files that apply to a directory.
-pub(in crate::commands) fn files(dir: &std::path::Path) -> Result<Vec<PathBuf>, CommandError> {
+pub(in crate::commands) fn files(dir: &std::path::Path, context: &Context) -> Result<Vec<PathBuf>, CommandError> {
     match upward(dir) {
         files if files.is_empty() => Err(CommandError::no_role(
-            Problem::new(format!("there is no .awsrole.toml in {} or above", dir.display()))
+            Problem::new(format!("there is no .awsrole.toml in {} or above", context.shorten(dir)))
                 .hint("`awsrole init` writes one"),
         )),
         files => Ok(files),
@@ -86,7 +86,7 @@ pub(in crate::commands) fn allowed(
     settings: &Settings,
 ) -> Result<(Context, Box<Allowed>, Vec<PathBuf>), CommandError> {
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
-    let files = files(&directory(dir, context)?)?;
+    let files = files(&directory(dir, context)?, context)?;
     match evaluate_directory(&outer, settings, &files)?.0 {
         Verdict::Allowed(allowed) => Ok((outer, allowed, files)),
         Verdict::Broken { problem, .. } => Err(problem.into()),

@@ -10,7 +10,7 @@ use crate::report::{CommandError, Outcome};
 use awsrole_system::print::print_notice;
 
 pub(super) fn run(dir: Option<PathBuf>, context: &Context) -> Result<Outcome, CommandError> {
-    let files = super::common::files(&super::common::directory(dir, context)?)?;
+    let files = super::common::files(&super::common::directory(dir, context)?, context)?;
     let nearest = &files[0];
     if let Some(problem) = context.paths.inside_project(&files[..1]) {
         return Err(problem.into());

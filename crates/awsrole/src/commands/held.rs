@@ -189,10 +189,14 @@ impl ActiveRole {
     }
 }
 
-/// Returns the hint how to confirm a role. Only `--yes` does it without a terminal, and `sudo` doesn't have it.
+/// Returns the hint how to confirm a role, or what an answer of no means. Only `--yes` confirms it without a terminal,
+/// and `sudo` doesn't have it.
 fn how_to_confirm(what: Recipient, why: NotConfirmed, role: &str) -> String {
     match (what, why) {
-        (Recipient::Sudo, NotConfirmed::No) => "nothing was run: the same command asks again".to_owned(),
+        (Recipient::Sudo | Recipient::Exec, NotConfirmed::No) => {
+            "nothing was run: the same command asks again".to_owned()
+        }
+        (_, NotConfirmed::No) => "nothing was changed: the same command asks again".to_owned(),
         (Recipient::Sudo, _) => format!("without a terminal, use `awsrole exec --role {role} --yes -- CMD`"),
         _ => "add `--yes` to the command to confirm it".to_owned(),
     }

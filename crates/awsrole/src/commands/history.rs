@@ -6,6 +6,7 @@ use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{escape, to_json};
 use awsrole_core::session::history::{History, Named, Recipient};
 use awsrole_core::settings::user_config::Settings;
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::report::{CommandError, Outcome};
 use awsrole_system::local_time;
@@ -19,7 +20,7 @@ pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<
         let text = to_json(&entries)?;
         out(&(text + "\n"))?;
     } else {
-        out(&entries.iter().map(|named| line(named, context)).collect::<String>())?;
+        out(&lines(&entries, context))?;
     }
     Ok(Outcome::Done)
 }
@@ -28,7 +29,36 @@ fn local(at: &str) -> String {
     humantime::parse_rfc3339(at).map_or_else(|_| at.to_owned(), local_time::local)
 }
 
-fn line(named: &Named, context: &Context) -> String {
+/// Number of aligned columns. The rest of a line isn't aligned.
+const COLUMNS: usize = 5;
+
+/// The largest width of a column. A longer text moves only the rest of its own line.
+const MAX_WIDTH: usize = 64;
+
+/// Formats the lines with aligned columns.
+fn lines(entries: &[Named], context: &Context) -> String {
+    let rows: Vec<([String; COLUMNS], String)> = entries.iter().map(|named| row(named, context)).collect();
+    let mut widths = [0; COLUMNS];
+    for (cells, _) in &rows {
+        for (width, cell) in widths.iter_mut().zip(cells) {
+            *width = cell.width().min(MAX_WIDTH).max(*width);
+        }
+    }
+    let mut text = String::new();
+    for (cells, rest) in rows {
+        for (cell, width) in cells.iter().zip(widths) {
+            // The width in columns, not the number of characters, which `format!` would count.
+            text += cell;
+            text += &" ".repeat(width.saturating_sub(cell.width()) + 2);
+        }
+        text += &rest;
+        text.push('\n');
+    }
+    text
+}
+
+/// Returns the texts of the columns and the rest of the line, without characters that change the terminal.
+fn row(named: &Named, context: &Context) -> ([String; COLUMNS], String) {
     let Named { entry, account_name } = named;
     let what = match (entry.what, entry.new) {
         (Recipient::Entered, true) => "entered, new session",
@@ -52,7 +82,6 @@ fn line(named: &Named, context: &Context) -> String {
     let directory = context.shorten(Path::new(&entry.directory));
     let profile = entry.profile.as_ref().map(|name| format!("  --profile {name}")).unwrap_or_default();
     let agent = entry.agent.as_ref().map(|name| format!("  agent {name}")).unwrap_or_default();
-    let (at, source) = (local(&entry.at), &entry.source);
-    let text = format!("{at}  {what:<20}  {role}  {account}  {source}  {directory}{profile}{agent}");
-    escape(&text) + "\n"
+    let cells = [&local(&entry.at), what, role, &account, &entry.source];
+    (cells.map(escape), escape(&format!("{directory}{profile}{agent}")))
 }

@@ -45,7 +45,7 @@ impl InitOptions {
 }
 
 pub(super) fn run(
-    mut wanted: InitOptions,
+    wanted: InitOptions,
     set: Option<&SetOptions>,
     yes: bool,
     dir: Option<PathBuf>,
@@ -80,10 +80,11 @@ pub(super) fn run(
     if !yes {
         confirm_directory(&path, context)?;
     }
-    wanted.permission_set = set.map(|set| portal.complete(set, questions.as_ref())).transpose()?;
+    let chosen = set.map(|set| portal.complete(set, questions.as_ref())).transpose()?.unwrap_or_default();
     let roles = match &questions {
-        Some(questions) => questions.wanted(wanted)?,
-        None => vec![wanted],
+        Some(questions) => questions.wanted(wanted, chosen)?,
+        // Several are marked on a terminal.
+        None => vec![InitOptions { permission_set: chosen.into_iter().next(), ..wanted }],
     };
     let text = compose(&roles, &profiles)?;
     if let Some(questions) = &questions
@@ -168,7 +169,8 @@ fn compose(wanted: &[InitOptions], profiles: &Profiles) -> Result<String, Proble
     let mut names: Vec<String> = Vec::new();
     let mut text = String::new();
     for one in wanted {
-        let name = role_name(one.profile.as_deref().unwrap_or_default(), &names);
+        let set = one.permission_set.as_ref().map(|chosen| chosen.permission_set.as_str());
+        let name = role_name(one.profile.as_deref().or(set).unwrap_or_default(), &names);
         text += &format!("\n[role.{}]\n{}\n", toml_key(&name), keys(one, profiles)?.join("\n"));
         names.push(name);
     }
@@ -177,7 +179,8 @@ fn compose(wanted: &[InitOptions], profiles: &Profiles) -> Result<String, Proble
     Ok(format!("{comment}\ndefault_role = {}\n{text}", toml_string(default)))
 }
 
-/// Returns a name for the role of a profile. Names of roles contain no white space and don't begin with `-`.
+/// Returns a name for the role of a profile or a permission set. Names of roles contain no white space and don't begin
+/// with `-`.
 fn role_name(profile: &str, taken: &[String]) -> String {
     let allowed = |c: char| if c.is_whitespace() || c.is_control() { '-' } else { c };
     let name: String = profile.chars().map(allowed).collect();

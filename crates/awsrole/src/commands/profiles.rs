@@ -71,7 +71,7 @@ fn install(prefix: &str, dry_run: bool, context: &Context, settings: &Settings) 
     let named = projects.iter().zip(names::of_directories(&dirs));
     let new: Vec<NewProfile<'_>> =
         named.flat_map(|(project, name)| of_project(project, &format!("{prefix}{name}"), context, settings)).collect();
-    check_names(&new, &profiles, &path, context)?;
+    check_names(&new, &profiles, &path)?;
     let (mut lines, mut names) = (Vec::new(), Vec::new());
     for profile in &new {
         match profile.lines() {
@@ -204,7 +204,7 @@ impl NewProfile<'_> {
 }
 
 /// Checks that no other profile has one of the names.
-fn check_names(new: &[NewProfile<'_>], profiles: &Profiles, path: &Path, context: &Context) -> Result<(), Problem> {
+fn check_names(new: &[NewProfile<'_>], profiles: &Profiles, path: &Path) -> Result<(), Problem> {
     let block = block_lines(path);
     let taken = new.iter().filter_map(|new| {
         let present = profiles.get(&new.name)?;
@@ -215,7 +215,7 @@ fn check_names(new: &[NewProfile<'_>], profiles: &Profiles, path: &Path, context
             }
             _ => return None,
         };
-        Some(format!("{} in {}:{}", new.name, context.shorten(&place.file), place.line))
+        Some(format!("{} in {place}", new.name))
     });
     let taken: Vec<String> = taken.collect();
     if let Some(twice) = new.iter().enumerate().find(|(at, one)| new[..*at].iter().any(|other| other.name == one.name))

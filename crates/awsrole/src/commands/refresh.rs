@@ -2,6 +2,7 @@
 
 use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
+use awsrole_core::base::problem::Problem;
 use awsrole_core::plan::requester::Requester;
 use awsrole_core::project::discover::upward;
 use awsrole_core::session::cache::Cache;
@@ -23,7 +24,16 @@ use awsrole_system::ambient::{self, Caller};
 /// profile for each role (`profiles`), they are those of all roles.
 pub(super) fn run(all: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let place = PlaceOptions::default();
-    let placed = Place::of(place, true, context, settings);
+    let placed = Place::of(place, true, context, settings).map_err(|mut error| {
+        // Only a role of this shell can be refreshed, so no option selects one.
+        let has_place = context.dir.as_os_str().is_empty() || !upward(&context.dir).is_empty();
+        if !has_place && super::common::profile_in_use(context, settings).is_ok() {
+            error.problem = Problem::new("this shell has no role to refresh")
+                .because(error.problem.summary)
+                .hint("`awsrole use` lists roles and profiles, and assumes one");
+        }
+        error
+    });
     if was_changed_manually(context) {
         // Nothing was wrong with the session: the shell takes it from the cache. Without a file it is a chosen
         // profile's, which only the shell knows.

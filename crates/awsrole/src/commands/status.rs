@@ -1,6 +1,6 @@
 //! `awsrole status`: shows the role of this shell without using the network.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::time::SystemTime;
 
 use awsrole_core::aws::arn::AccountId;
@@ -60,8 +60,13 @@ pub(super) fn run(json: bool, long: bool, context: &Context, settings: &Settings
         out(&(painted(&words.join(" "), color) + "\n"))?;
     } else if blocked {
         out(&(painted("blocked", may_color(&io::stdout()).then_some(Color::Red)) + "\n"))?;
-    } else if ambient::caller() == Caller::HookOff && !upward(&context.dir).is_empty() {
-        out("off\n")?;
+    } else if ambient::caller() == Caller::HookOff {
+        // A prompt that runs this command shows nothing outside of projects.
+        match io::stdout().is_terminal() {
+            true => out("awsrole is off in this shell (`awsrole on`)\n")?,
+            false if !upward(&context.dir).is_empty() => out("off\n")?,
+            false => {}
+        }
     }
     Ok(Outcome::Done)
 }

@@ -52,7 +52,7 @@ impl Place {
         context: &Context,
         settings: &Settings,
     ) -> Result<(Context, Self), CommandError> {
-        let named = selected(&options, context)?;
+        let named = selected(&options, context, settings)?;
         let profile = match named {
             None if may_be_chosen && options.dir.is_none() => common::profile_in_use(context, settings)?,
             named => named,
@@ -76,8 +76,12 @@ impl Place {
 /// Returns the profile or the permission set that the options name.
 ///
 /// # Errors
-/// Fails for an invalid account or permission set, and if no session is named and there isn't exactly one.
-pub(super) fn selected(options: &PlaceOptions, context: &Context) -> Result<Option<SelectedProfile>, Problem> {
+/// Fails for an unknown account, for an invalid permission set, and if no session is named and there isn't exactly one.
+pub(super) fn selected(
+    options: &PlaceOptions,
+    context: &Context,
+    settings: &Settings,
+) -> Result<Option<SelectedProfile>, Problem> {
     let PermissionSetOptions { sso_session, account, role_name } = &options.set;
     let (Some(account), Some(role_name)) = (account, role_name) else {
         return Ok(options.profile.clone().map(SelectedProfile::of_option));
@@ -89,7 +93,8 @@ pub(super) fn selected(options: &PlaceOptions, context: &Context) -> Result<Opti
             common::only_session(&Profiles::load(&outer)?, &outer)?
         }
     };
-    SelectedProfile::of_permission_set(&session, account, role_name).map(Some)
+    let account = settings.get()?.accounts.find(account, "--account")?;
+    SelectedProfile::of_permission_set(&session, &account, role_name).map(Some)
 }
 
 /// A role that a command selects, and its plan.

@@ -1,9 +1,11 @@
 //! `awsrole use` without the hook's function: the list of roles. The hook's function does the rest.
 
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
-use awsrole_core::aws::mfa::Authenticator;
+use awsrole_core::aws::mfa::{Authenticator, NotConfirmed};
 use awsrole_core::aws::profiles::Profiles;
+use awsrole_core::base::agent::Agent;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::base::suggest::suggestion;
@@ -24,7 +26,7 @@ use super::common::quoted;
 use super::fetch_ahead::{fetch_ahead, may_ask};
 use super::target::selected;
 use crate::authenticator::TerminalPrompter;
-use crate::cli::PlaceOptions;
+use crate::cli::{PlaceOptions, TargetOptions};
 use crate::picker::{Item, Picked, Question, pick};
 use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
@@ -42,7 +44,7 @@ pub(super) fn run(
             .hint("`awsrole use -` returns to the previous role")
             .into());
     }
-    if let Some(profile) = selected(place, context)? {
+    if let Some(profile) = selected(place, context, settings)? {
         let mut error = super::common::needs_hook(context);
         let word = quoted(profile.name());
         error.problem = error.problem.hint(format!("`awsrole exec --profile {word} -- CMD` doesn't need it"));
@@ -98,6 +100,28 @@ pub(super) fn picked(context: &Context, settings: &Settings) -> Result<ChosenWor
     }
 }
 
+/// Lets the user pick a profile for a command that was typed outside of projects and selects no role. Otherwise, and
+/// without a terminal, returns the options unchanged.
+pub(super) fn or_picked(
+    mut options: TargetOptions,
+    context: &Context,
+    settings: &Settings,
+) -> Result<TargetOptions, CommandError> {
+    let is_typed = || io::stdin().is_terminal() && io::stderr().is_terminal() && Terminal::open().is_ok();
+    let selects = options.role.is_some() || !options.place.is_empty() || !upward(&context.dir).is_empty();
+    if selects || Agent::recognize(&context.env).is_some() || !is_typed() {
+        return Ok(options);
+    }
+    let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
+    let profiles = Profiles::load(&outer)?;
+    let has_profiles = !roles_and_profiles(None, &profiles, &LastUse::read(context), &outer).is_empty();
+    if has_profiles && super::common::profile_in_use(context, settings)?.is_none() {
+        let picked = picked(context, settings)?.unwrap_or_default();
+        options.place.profile = picked.strip_prefix("--profile=").map(str::to_owned);
+    }
+    Ok(options)
+}
+
 /// Returns the items of the list. What this shell holds is marked.
 fn items(
     choices: &[RoleOrProfile<'_>],
@@ -126,7 +150,7 @@ fn items(
 }
 
 fn no_file(context: &Context) -> CommandError {
-    match super::common::files(&context.dir) {
+    match super::common::files(&context.dir, context) {
         Err(mut error) => {
             error.problem = error.problem.hint("`awsrole use --profile NAME` uses a profile of ~/.aws/config");
             error
@@ -205,8 +229,8 @@ fn ask(
     }
     let answer = TerminalPrompter::new(true, outer, settings).confirm(&question);
     answer.map_err(|why| {
-        let problem = not_confirmed(plan, why, how);
-        CommandError::no_role(problem.because("this shell keeps what it held"))
+        let how = if why == NotConfirmed::No { "nothing was changed: this shell keeps what it held" } else { how };
+        CommandError::no_role(not_confirmed(plan, why, how))
     })?;
     Ok(Some(Confirmation::of(plan)))
 }
@@ -223,7 +247,9 @@ pub(super) fn profile_token(
     settings: &Settings,
 ) -> Result<ChosenWord, CommandError> {
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
-    let Some(profile) = selected(place, &outer)? else { return Err(Problem::new("no profile was selected").into()) };
+    let Some(profile) = selected(place, &outer, settings)? else {
+        return Err(Problem::new("no profile was selected").into());
+    };
     let requester = Requester::of(&outer, settings)?.in_project(|| agent_limits(&outer, settings));
     let plan = profile.plan(&Profiles::load(&outer)?, &outer, &requester)?;
     let guard = Guard::of_profile(&plan, &settings.get()?.accounts);
@@ -277,7 +303,14 @@ fn no_choice(project: Option<&Allowed>, config: &Config, context: &Context, sett
             .hint("`awsrole edit` opens it: each [role.NAME] is one");
     };
     let account = plan.account().map(|account| format!(" in {}", settings.or_default().accounts.shown(&account)));
-    Problem::new(format!("{file} has one role, without a name: {}{}", plan.title(), account.unwrap_or_default()))
+    let problem =
+        Problem::new(format!("{file} has one role, without a name: {}{}", plan.title(), account.unwrap_or_default()));
+    let guard = project.map(|allowed| (Guard::of_role(allowed, None, &plan, &settings.or_default().accounts), allowed));
+    // A role that must be chosen by name needs a name first.
+    if let Some(Err(unnamed)) = guard.map(|(guard, allowed)| guard.require_name(allowed, None)) {
+        return Problem { hints: unnamed.hints, ..problem.because(unnamed.summary) };
+    }
+    problem
         .hint("`cd` assumes it, and `awsrole use --none` returns to it")
         .hint("several roles need a table [role.NAME] each")
 }

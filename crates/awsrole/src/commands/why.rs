@@ -33,7 +33,7 @@ pub(super) fn run(
         false => None,
     };
     let ends = in_use.is_some();
-    let mut report = match super::target::selected(&place, context)?.or(in_use) {
+    let mut report = match super::target::selected(&place, context, settings)?.or(in_use) {
         Some(profile) => why_profile(context, &outer, settings, &profile),
         None => {
             let files = upward(&super::common::directory(place.dir, context)?);

@@ -178,8 +178,9 @@ pub fn resolve(
         None => {
             let in_env = env.filled("AWS_REGION").or(env.filled("AWS_DEFAULT_REGION"));
             let text = in_env.or_else(|| of_profile("region")).unwrap_or_else(|| home_region(partition));
-            Region::parse(text)
-                .map_err(|e| Problem::new(format!("the region {e}")).hint("set `region` in .awsrole.toml"))?
+            Region::parse(text).map_err(|e| {
+                Problem::new(format!("the region {e}")).hint("set `region` in .awsrole.toml or the profile")
+            })?
         }
     };
     let (region, pseudo_fips) = region.without_fips();

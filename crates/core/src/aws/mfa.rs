@@ -57,7 +57,7 @@ impl MfaPrompt<'_> {
 /// A question before a role is assumed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfirmPrompt {
-    /// The question, such as `Enter admin in shop-prod (333333333333)?`.
+    /// The question, such as `Assume admin in shop-prod (333333333333)?`.
     pub text: String,
     /// The text that the user must type. `None` is `y`.
     pub expected: Option<String>,

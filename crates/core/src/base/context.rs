@@ -237,10 +237,11 @@ impl Context {
         self.expand(&expanded)
     }
 
-    /// Shortens a path below the home directory to `~/…`, for messages.
+    /// Shortens the home directory to `~` and a path below it to `~/…`, for messages.
     #[must_use]
     pub fn shorten(&self, path: &Path) -> String {
         match path.strip_prefix(&self.paths.home) {
+            Ok(rest) if rest.as_os_str().is_empty() => "~".to_owned(),
             Ok(rest) => format!("~/{}", rest.display()),
             Err(_) => path.display().to_string(),
         }

@@ -5,6 +5,7 @@ use crate::aws::parameters::{ExternalId, MfaSerial, Region, SessionName};
 use crate::aws::profiles::Profiles;
 use crate::aws::regions;
 use crate::base::context::{Context, Paths};
+use crate::base::location::Origin;
 use crate::base::problem::Problem;
 use crate::plan::guard::Guard;
 use crate::plan::resolve::{InitialSource, Preview, preview};
@@ -39,9 +40,14 @@ pub fn summarize(
         .collect()
 }
 
-/// Returns the names of the roles that can be assumed. `None` is the nameless role.
+/// Returns the names of the roles that can be assumed, in the order of the file. Those of the files from which it
+/// inherits follow. `None` is the nameless role.
 fn entered(config: &Config) -> Vec<Option<&str>> {
     let mut names: Vec<Option<&str>> = config.role_names().map(Some).collect();
+    names.sort_by_cached_key(|name| {
+        let Origin { file, line } = config.origin(*name, "");
+        (file != config.file, file, line)
+    });
     if names.is_empty() || config.has_nameless_role() {
         names.insert(0, None);
     }
@@ -83,14 +89,14 @@ pub fn entered_by_cd(config: &Config, profiles: &Profiles, accounts: &Accounts, 
     let guard = guard(config, None, &previewed, accounts);
     let after = if guard.confirm == Confirm::Never { "" } else { ", after a confirmation" };
     match (name, &guard.protected) {
-        (Some(name), _) if guard.manual => format!("nothing: {name} is entered only by `awsrole use {name}`"),
+        (Some(name), _) if guard.manual => format!("nothing: {name} is assumed only by `awsrole use {name}`"),
         (Some(name), _) => name + after,
         (None, Some(_)) if config.has_nameless_role() => {
             "nothing: a role in a protected account needs a name, in a table [role.NAME]".to_owned()
         }
         (None, None) if guard.manual => "nothing: a role with `manual` needs a name, in a table [role.NAME]".to_owned(),
         (None, _) if !config.has_nameless_role() => match config.role_names().next() {
-            Some(name) => format!("nothing: there is no default role, and `awsrole use {name}` enters one"),
+            Some(name) => format!("nothing: there is no default role, and `awsrole use {name}` assumes one"),
             None => "nothing: the file defines no role".to_owned(),
         },
         (None, _) => match previewed {
@@ -141,8 +147,10 @@ fn lines(
         Some(seen) => seen.mfa.clone(),
         None => both(keys.mfa_serial.as_ref().map(MfaSerial::as_str), "mfa_serial"),
     };
-    let missing = match &keys.profile {
-        Some(name) if profile.is_none() => format!("unknown: there is no profile {name}"),
+    let is_there = |session: &str| profiles.sso_sessions().iter().any(|known| known.name == session);
+    let missing = match (&keys.profile, &keys.sso_session) {
+        (Some(name), _) if profile.is_none() => format!("unknown: there is no profile {name}"),
+        (_, Some(name)) if seen.is_none() && !is_there(name) => format!("unknown: there is no [sso-session {name}]"),
         _ => "none: a session of the source".to_owned(),
     };
     let set = seen.and_then(|seen| permission_set(seen, accounts));
@@ -182,11 +190,11 @@ fn lines(
     add("policies", keys.policy_arns.as_ref().map(|arns| arns.join(", ")));
     add("preset", keys.preset.map(|preset| preset.name().to_owned()));
     add("protected", guard.protected.map(|_| "your config.toml protects the account".to_owned()));
-    add("manual", guard.manual.then(|| "entered only by `awsrole use`".to_owned()));
+    add("manual", guard.manual.then(|| "assumed only by `awsrole use`".to_owned()));
     let confirm = match guard.confirm {
         Confirm::Never => None,
-        Confirm::Yes => Some("asks before it is entered"),
-        Confirm::Account => Some("asks for the account before it is entered"),
+        Confirm::Yes => Some("asks before it is assumed"),
+        Confirm::Account => Some("asks for the account before it is assumed"),
     };
     add("confirm", confirm.map(str::to_owned));
     add("expires", keys.expires_after.map(|time| format!("{time} after `awsrole use`")));

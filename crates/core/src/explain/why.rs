@@ -35,6 +35,7 @@ use crate::shell::confirm::{question, unconfirmed};
 use crate::shell::export::{agent_limits, evaluate_directory, plan_role};
 use crate::shell::manual_change::Inactive;
 use crate::shell::state::{BLOCKED, HIDDEN, INFO_VARS, NAME, OuterEnv};
+use crate::shell::statements::Shell;
 
 /// The explanation for a directory, made without network access.
 #[derive(Serialize)]
@@ -151,6 +152,9 @@ pub struct SessionReport {
     /// Whether it isn't the session that awsrole makes for this agent: a parent process selected another one.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_of_parent: bool,
+    /// When the shell gives up the role that `awsrole use` chose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ends: Option<String>,
     /// Variables that awsrole set.
     pub set: Vec<String>,
     /// Variables that awsrole hides, with their values unless they are secret.
@@ -175,7 +179,10 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
     let mut why = Why::of(inner, files.to_vec(), "no file");
     why.agent = AgentReport::of(&[], settings, outer);
     if files.is_empty() {
-        why.next = "nothing: `awsrole init` writes a file for this directory".to_owned();
+        why.next = match &why.shell.role {
+            None => "nothing: `awsrole init` writes a file for this directory".to_owned(),
+            Some(role) => kept(role, inner),
+        };
         return why;
     }
     let (verdict, depth) = match evaluate_directory(outer, settings, files) {
@@ -233,7 +240,7 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
                     }
                     let unnamed = guard.require_name(&allowed, role).err();
                     if let (true, Some(name)) = (guard.manual, &plan.name) {
-                        why.next = format!("nothing on `cd`: `awsrole use {name}` enters it");
+                        why.next = format!("nothing on `cd`: `awsrole use {name}` assumes it");
                     } else if unnamed.is_some() {
                         why.next = STAYS_BLOCKED.to_owned();
                     } else if asks.is_some() {
@@ -266,6 +273,15 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
     why.problem = problem;
     why.next = if blocked { STAYS_BLOCKED } else { otherwise }.to_owned();
     why
+}
+
+/// Describes what happens to a role that a process outside of projects inherited, such as a command of `awsrole exec`.
+fn kept(role: &str, inner: &Context) -> String {
+    let kept = format!("nothing: {role} stays until its credentials expire, and nothing renews them here");
+    match inner.env.text("AWSROLE_PROFILE").filter(|name| !name.is_empty()) {
+        Some(profile) => format!("{kept}. `awsrole why --profile={}` explains them", Shell::Bash.quote(profile)),
+        None => kept,
+    }
 }
 
 /// Explains a profile that the user selected. The contexts are those of [`why`].
@@ -466,7 +482,7 @@ fn next(plan: &RolePlan, cache: &Cache, now: SystemTime) -> String {
     if let Some(entry) = good(plan.steps.len()) {
         let left = entry.credentials.renew_at().and_then(|time| time.duration_since(now).ok());
         return match left {
-            Some(left) => format!("the cached session is used and renewed in {}", minutes(left)),
+            Some(left) => format!("the cached session is used and renews in {}", minutes(left)),
             None => "the cached session is used".to_owned(),
         };
     }
@@ -504,14 +520,17 @@ fn held(inner: &Context) -> SessionReport {
         key: None,
         expires: None,
         is_of_parent: false,
+        ends: None,
         set: Vec::new(),
         hidden: Vec::new(),
     };
     if inner.env.text(NAME) == Some(BLOCKED) {
         held.state = "blocked";
     }
+    let chosen = outer.chosen(&upward(&inner.dir), &Choices::of(&inner.paths), inner.now);
     if let Some(state) = outer.role {
         held.state = "role";
+        held.ends = chosen.terms().until.map(rfc3339);
         let ours = |name: &&str| inner.env.has(name);
         held.set = crate::shell::state::CREDENTIAL_VARS.iter().copied().filter(ours).map(str::to_owned).collect();
         held.set.extend(state.set.keys().cloned());

@@ -247,6 +247,7 @@ impl<'p> Resolver<'p> {
             protected: Vec::new(),
             name,
             profile: keys.profile.clone(),
+            is_selected_profile: false,
             source,
             steps: chain.steps,
             region: region.map(|region| region.without_fips().0),
@@ -412,6 +413,7 @@ impl<'p> Resolver<'p> {
         let plan = RolePlan {
             name: None,
             profile: None,
+            is_selected_profile: true,
             source,
             steps: chain.steps,
             endpoint: sts,

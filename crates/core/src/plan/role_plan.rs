@@ -26,6 +26,8 @@ pub struct RolePlan {
     pub name: Option<String>,
     /// The profile that the project file names for this role.
     pub profile: Option<String>,
+    /// Whether the user selected the profile instead of a project.
+    pub is_selected_profile: bool,
     /// The source of the credentials for the first call.
     pub source: Source,
     /// The calls, in order. If empty, the source's own temporary credentials are the result.
@@ -188,6 +190,12 @@ impl RolePlan {
     #[must_use]
     pub fn needs_account(&self) -> bool {
         self.pin.is_some() || !self.protected.is_empty()
+    }
+
+    /// Returns the file in which the user sets the keys of the role, for advice.
+    #[must_use]
+    pub fn settings_file(&self) -> &'static str {
+        if self.is_selected_profile { "~/.aws/config" } else { ".awsrole.toml" }
     }
 
     /// Returns the display name of the result: the `[role.NAME]`, else the profile, else the name of the role.

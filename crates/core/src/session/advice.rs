@@ -128,8 +128,9 @@ fn advise(
             problem.hint(format!("the caller's credentials have expired: {}", call.renewal()))
         }
         ("SignatureDoesNotMatch", _) if message.contains("valid region") => problem.hint(format!(
-            "{} isn't a region: it comes from `region` in .awsrole.toml, the profile, or AWS_REGION",
-            plan.endpoint.region.as_str()
+            "{} isn't a region: it comes from {}, or AWS_REGION",
+            plan.endpoint.region.as_str(),
+            if plan.is_selected_profile { "`region` in ~/.aws/config" } else { "`region` in .awsrole.toml, the profile" }
         )),
         ("RequestExpired" | "RequestTimeTooSkewed", _) => match server_time.map(|time| minutes_off(now, time)) {
             Some(minutes) if minutes != 0 => problem.hint(set_the_clock(minutes, call.clock_command)),

@@ -193,8 +193,7 @@ impl Cache {
         for path in self.sessions().filter(|path| key_of(path).as_deref() == Some(checked(key).as_str())) {
             files::remove(&path)?;
         }
-        let problem = Problem::new("logged out of this role")
-            .hint("run `awsrole refresh` or enter the directory again to get it");
+        let problem = Problem::new("logged out of this role: `awsrole refresh` gets it again");
         self.remember(key, now, FailureKind::LoggedOut, &problem)
     }
 

@@ -5,6 +5,11 @@ use std::fmt;
 
 use crate::aws::arn::AccountId;
 use crate::aws::invalid::{OutOfRange, check_length};
+use crate::base::problem::Problem;
+use crate::base::suggest::suggestion;
+
+/// The number of names that an error lists.
+const MAX_SHOWN: usize = 20;
 
 /// The accounts for which the user has settings.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +52,37 @@ impl Accounts {
     #[must_use]
     pub fn name(&self, id: &AccountId) -> Option<&str> {
         self.0.get(id)?.name.as_ref().map(AccountName::as_str)
+    }
+
+    /// Returns the account that has this ID or this name.
+    ///
+    /// # Errors
+    /// Fails if no account has the name, or several have it. `option` names where the text comes from.
+    pub fn find(&self, text: &str, option: &str) -> Result<AccountId, Problem> {
+        let invalid = match AccountId::parse(text) {
+            Ok(id) => return Ok(id),
+            Err(invalid) => invalid,
+        };
+        let is_named = |account: &Account| account.name.as_ref().is_some_and(|name| name.as_str() == text);
+        let found: Vec<&AccountId> = self.0.iter().filter(|(_, account)| is_named(account)).map(|(id, _)| id).collect();
+        match found[..] {
+            [id] => Ok(id.clone()),
+            [] => {
+                let mut names: Vec<&str> = self.0.keys().filter_map(|id| self.name(id)).collect();
+                names.truncate(MAX_SHOWN);
+                let problem = Problem::new(format!("{option} {invalid}, and no account has this name"));
+                let problem = match names.is_empty() {
+                    true => problem,
+                    false => problem.hint(suggestion(text, "the accounts with a name are", &names)),
+                };
+                Err(problem.hint("config.toml can name it: `name` in [accounts.222222222222]"))
+            }
+            _ => {
+                let ids: Vec<&str> = found.iter().map(|id| id.as_str()).collect();
+                Err(Problem::new(format!("{option}: several accounts have the name `{text}`"))
+                    .hint(format!("name one by its ID: {}", ids.join(", "))))
+            }
+        }
     }
 
     /// Returns the accounts that the user protects, with their names.
@@ -164,6 +200,21 @@ mod tests {
             let accounts = Accounts([(id.clone(), account)].into());
             assert_eq!((accounts.color(&id), accounts.is_protected(&id)), (Some(color), protect));
         }
+    }
+
+    #[test]
+    fn finds_an_account_by_its_id_or_its_only_name() {
+        let id = |digit: &str| AccountId::parse(&digit.repeat(12)).unwrap();
+        let named = |name: &str| Account { name: AccountName::parse(name).ok(), ..Account::default() };
+        let accounts = [("1", "dev"), ("2", "prod"), ("3", "prod"), ("4", "111111111111")];
+        let accounts = Accounts(accounts.map(|(digit, name)| (id(digit), named(name))).into());
+        assert_eq!(accounts.find("dev", "--account").unwrap(), id("1"));
+        assert_eq!(accounts.find(&"9".repeat(12), "--account").unwrap(), id("9"), "one without a name");
+        assert_eq!(accounts.find("111111111111", "--account").unwrap(), id("1"), "an ID takes precedence over a name");
+        let failed = |name: &str| accounts.find(name, "--account").unwrap_err().to_string();
+        assert!(failed("prod").contains("name one by its ID: 222222222222, 333333333333"), "{}", failed("prod"));
+        assert!(failed("dve").contains("did you mean `dev`?") && failed("dve").contains("`dve`"), "{}", failed("dve"));
+        assert!(Accounts::default().find("", "--account").unwrap_err().to_string().contains("--account"));
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub fn question(
     if guard.confirm == Confirm::Never || confirmed == Some(Confirmation::of(plan)) {
         return None;
     }
-    Some(prompt("Enter", guard, plan, accounts))
+    Some(prompt("Assume", guard, plan, accounts))
 }
 
 /// Returns the question before one command is run as a role. It is always asked.
@@ -91,7 +91,8 @@ fn prompt(what: &str, guard: &Guard, plan: &RolePlan, accounts: &Accounts) -> Co
     }
 }
 
-/// Returns the error that a role was not confirmed. `how` says what confirms it, such as a command with `--yes`.
+/// Returns the error that a role was not confirmed. `how` says what confirms it, such as a command with `--yes`, and
+/// after an answer of no what the answer means.
 #[must_use]
 pub fn not_confirmed(plan: &RolePlan, why: NotConfirmed, how: &str) -> Problem {
     let title = plan.title();
@@ -121,6 +122,13 @@ pub fn in_shell(role: Option<&str>) -> String {
         Some(role) => format!("`awsrole use {role}` asks, and `awsrole use {role} --yes` doesn't"),
         None => "`awsrole refresh` asks, and `awsrole exec --yes -- CMD` doesn't".to_owned(),
     }
+}
+
+/// Returns the command that asks again in a shell after an answer of no.
+#[must_use]
+pub fn in_shell_again(role: Option<&str>) -> String {
+    let command = role.map_or("refresh".to_owned(), |role| format!("use {role}"));
+    format!("`awsrole {command}` asks again")
 }
 
 #[cfg(test)]

@@ -197,8 +197,14 @@ impl Pending<'_> {
         let Self { mut entering, mut frame } = self;
         if let Some(question) = entering.question.take() {
             let confirmed = providers.authenticator.confirm(&question);
-            let how = confirm::in_shell(entering.role.as_deref());
-            let confirmed = confirmed.map_err(|why| confirm::not_confirmed(&entering.plan, why, &how));
+            let role = entering.role.as_deref();
+            let confirmed = confirmed.map_err(|why| {
+                let how = match why {
+                    NotConfirmed::No => confirm::in_shell_again(role),
+                    NotConfirmed::NotNow | NotConfirmed::NoTerminal => confirm::in_shell(role),
+                };
+                confirm::not_confirmed(&entering.plan, why, &how)
+            });
             match confirmed.and_then(|()| entering.record_confirmation()) {
                 Ok(word) => frame.chosen = Some(word),
                 Err(problem) => return frame.around(entering.end(Err(problem), (providers.clock)())),

@@ -254,12 +254,13 @@ impl Token {
     /// is an error value if it is the outer environment.
     ///
     /// # Errors
-    /// Nothing was chosen before, so `awsrole use -` does what `awsrole off` does.
+    /// Nothing was chosen before and awsrole isn't off, so `awsrole use -` does what `awsrole off` does.
     pub fn role_before(&mut self, files: &[PathBuf]) -> Result<Option<String>, BackToOuter> {
         self.at(&nearest(files));
         let held = self.role_name();
         match (self.previous.as_str(), held.as_str()) {
-            ("" | OFF, OFF | DEFAULT) | (OFF, _) if !files.is_empty() => Err(BackToOuter),
+            ("" | OFF, OFF) => Ok(None),
+            ("", DEFAULT) | (OFF, _) if !files.is_empty() => Err(BackToOuter),
             ("" | DEFAULT | OFF, _) => Ok(None),
             (previous, _) => Ok(Some(previous.to_owned())),
         }
@@ -408,6 +409,10 @@ mod tests {
             end(&mut token, &files);
             assert_eq!(token.role_before(&files), Ok(None));
         }
+        let mut token = Token { held: Held::Blocked, ..Token::default() };
+        assert_eq!(token.role_before(&files), Err(BackToOuter));
+        token.turn_off(&files);
+        assert_eq!(token.role_before(&files), Ok(None), "the role that `cd` assumes, once more");
     }
 
     #[test]

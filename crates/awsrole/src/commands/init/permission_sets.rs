@@ -70,7 +70,7 @@ impl<'a> Portal<'a> {
     }
 
     /// Completes the options. What they don't name is listed, and the user chooses it on the terminal. The only account
-    /// or permission set needs no choice.
+    /// or permission set needs no choice. Several permission sets are returned only if the user marked them.
     ///
     /// # Errors
     /// Fails if nothing can be listed, if something named isn't in the list, and without a terminal if there are
@@ -79,7 +79,7 @@ impl<'a> Portal<'a> {
         &self,
         options: &SetOptions,
         questions: Option<&Questions<'_>>,
-    ) -> Result<ChosenSet, CommandError> {
+    ) -> Result<Vec<ChosenSet>, CommandError> {
         let session = match &options.session {
             Some(session) => session.clone(),
             None => common::only_session(self.profiles, self.outer)?,
@@ -93,24 +93,26 @@ impl<'a> Portal<'a> {
                 account(lists.accounts(), &session, options.account.as_deref(), questions)?
             }
         };
-        let permission_set = match &options.role_name {
+        let permission_sets = match &options.role_name {
             Some(name) => {
                 let parsed = PermissionSet::parse(name);
                 let parsed = parsed.map_err(|error| Problem::new(format!("--role-name {error}")))?;
                 self.is_assigned(&parsed, &account, &sign_in)?;
-                parsed
+                vec![parsed]
             }
             None => {
                 let lists = self.lists(&sign_in, Some(&account.id), questions)?;
-                permission_set(lists.permission_sets(&account.id), &account, questions)?
+                permission_sets(lists.permission_sets(&account.id), &account, questions)?
             }
         };
-        Ok(ChosenSet {
-            session,
-            account: account.id,
-            account_name: Some(account.name).filter(|name| !name.is_empty()),
+        let account_name = Some(account.name).filter(|name| !name.is_empty());
+        let chosen = permission_sets.into_iter().map(|permission_set| ChosenSet {
+            session: session.clone(),
+            account: account.id.clone(),
+            account_name: account_name.clone(),
             permission_set,
-        })
+        });
+        Ok(chosen.collect())
     }
 
     /// Checks that the user has a permission set, if that can be found out without a sign-in.
@@ -228,27 +230,33 @@ fn account(
     match (all, questions) {
         ([], _) => Err(none().into()),
         ([only], _) => Ok(only.clone()),
-        (_, Some(questions)) => Ok(all[choose(questions, "account", &items)?].clone()),
+        (_, Some(questions)) => match choose(questions, "account", false, &items)?[..] {
+            [index] => Ok(all[index].clone()),
+            _ => Err(none().into()),
+        },
         (_, None) => Err(Problem::new(format!("{session} has {} accounts for you", all.len()))
             .hint("name one with `--account ID`, or run the command on a terminal to choose one")
             .into()),
     }
 }
 
-/// Returns the only permission set in an account, or the one that the user chooses.
-fn permission_set(
+/// Returns the only permission set in an account, or those that the user chooses.
+fn permission_sets(
     all: &[PermissionSet],
     account: &AssignedAccount,
     questions: Option<&Questions<'_>>,
-) -> Result<PermissionSet, CommandError> {
+) -> Result<Vec<PermissionSet>, CommandError> {
     let items = all.iter().map(|set| item(set.as_str(), ""));
     let items: Vec<Item> = items.collect();
     match (all, questions) {
         ([], _) => Err(Problem::new(format!("you have no permission set in account {}", account.id))
             .hint("an administrator of Identity Center can assign one")
             .into()),
-        ([only], _) => Ok(only.clone()),
-        (_, Some(questions)) => Ok(all[choose(questions, "permission set", &items)?].clone()),
+        ([only], _) => Ok(vec![only.clone()]),
+        (_, Some(questions)) => {
+            let chosen = choose(questions, "permission set", true, &items)?;
+            Ok(chosen.into_iter().map(|index| all[index].clone()).collect())
+        }
         (_, None) => {
             let names: Vec<&str> = all.iter().map(PermissionSet::as_str).collect();
             Err(Problem::new(format!("you have several permission sets in account {}", account.id))
@@ -258,17 +266,17 @@ fn permission_set(
     }
 }
 
-/// Lets the user choose an item. A typed part of an account's ID, or of a name in another case, is enough if it is
-/// unambiguous. Returns the index.
-fn choose(questions: &Questions<'_>, what: &str, items: &[Item]) -> Result<usize, Problem> {
+/// Lets the user choose an item, or several with `multi`. A typed part of an account's ID, or of a name in another
+/// case, is enough if it is unambiguous. Returns the indices, at least one.
+fn choose(questions: &Questions<'_>, what: &str, multi: bool, items: &[Item]) -> Result<Vec<usize>, Problem> {
     loop {
-        let text = match questions.pick_item(&format!("{what}:"), false, items)? {
-            Picked::Items(indices) if indices.len() == 1 => return Ok(indices[0]),
+        let text = match questions.pick_item(&format!("{what}:"), multi, items)? {
+            Picked::Items(indices) if indices.len() == 1 || multi && !indices.is_empty() => return Ok(indices),
             Picked::Items(_) => String::new(),
             Picked::Text(text) => text,
         };
         match matching(&text, items)[..] {
-            [index] => return Ok(index),
+            [index] => return Ok(vec![index]),
             [] => questions.show(&format!("  no such {what} (Ctrl-C cancels)")),
             ref several => questions.show(&format!("  {} {what}s match", several.len())),
         }

@@ -27,14 +27,15 @@ pub(super) struct Questions<'a> {
 }
 
 impl Questions<'_> {
-    /// Prompts for the roles of the file, except for a permission set and a region that are known already.
-    pub(super) fn wanted(&self, given: InitOptions) -> Result<Vec<InitOptions>, CommandError> {
-        let mut wanted = match given.permission_set {
-            Some(chosen) => vec![self.of_set(chosen, given.region)?],
-            None => self.roles(given.region.as_deref())?,
+    /// Prompts for the roles of the file, except for permission sets and a region that are known already.
+    pub(super) fn wanted(&self, given: InitOptions, chosen: Vec<ChosenSet>) -> Result<Vec<InitOptions>, CommandError> {
+        let mut wanted = match chosen.is_empty() {
+            false => self.of_sets(chosen, given.region)?,
+            true => self.roles(given.region.as_deref())?,
         };
         let named = wanted.first().and_then(|one| one.permission_set.as_ref()?.account_name.clone());
-        let accounts: Vec<_> = wanted.iter().filter_map(|one| account_of(one, self.profiles)).collect();
+        let mut accounts: Vec<_> = wanted.iter().filter_map(|one| account_of(one, self.profiles)).collect();
+        accounts.dedup();
         let pin = match accounts.as_slice() {
             [] => true,
             [account] => self.yes(&format!(
@@ -61,17 +62,23 @@ impl Questions<'_> {
         answer.map_err(|_| Problem::new("nothing was written"))
     }
 
-    /// Prompts for the region of a permission set, which has no profile that provides one.
-    fn of_set(&self, chosen: ChosenSet, region: Option<String>) -> Result<InitOptions, Problem> {
+    /// Prompts for the region of permission sets, which have no profile that provides one.
+    fn of_sets(&self, chosen: Vec<ChosenSet>, region: Option<String>) -> Result<Vec<InitOptions>, Problem> {
         let region = region.map_or_else(|| self.region(), |region| Ok(Some(region)))?;
-        Ok(InitOptions { permission_set: Some(chosen), region, pin: true, ..InitOptions::default() })
+        let of_set = |set| InitOptions {
+            permission_set: Some(set),
+            region: region.clone(),
+            pin: true,
+            ..InitOptions::default()
+        };
+        Ok(chosen.into_iter().map(of_set).collect())
     }
 
     fn roles(&self, given: Option<&str>) -> Result<Vec<InitOptions>, CommandError> {
         let all = profiles_by_last_use(self.profiles, &LastUse::read(self.context), self.context);
         let sessions = self.portal.sessions();
         if all.is_empty() && sessions.is_empty() {
-            let [config, credentials] = self.profiles.paths().map(|path| path.display().to_string());
+            let [config, credentials] = self.profiles.shown(self.context);
             return Err(Problem::new(format!("neither {config} nor {credentials} has a profile with credentials"))
                 .hint("create one with `aws configure` or `aws configure sso`")
                 .into());
@@ -86,7 +93,7 @@ impl Questions<'_> {
                     let session = sessions[index - all.len()].name.to_owned();
                     let set = SetOptions { session: Some(session), account: None, role_name: None };
                     let chosen = self.portal.complete(&set, Some(self))?;
-                    return Ok(vec![self.of_set(chosen, given.map(str::to_owned))?]);
+                    return Ok(self.of_sets(chosen, given.map(str::to_owned))?);
                 }
                 Picked::Items(indices) => {
                     let names = indices.iter().filter_map(|index| Some(all.get(*index)?.name.to_owned()));

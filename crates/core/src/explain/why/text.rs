@@ -84,11 +84,13 @@ impl StepReport {
         parts.join(", ")
     }
 
-    /// Returns the settings that limit the session, and the size that is left for others.
+    /// Returns the settings that limit the session, and how much of the size that STS accepts they take.
     fn limits(&self) -> Option<String> {
-        let left = self.size_percent.map(|used| format!(", {}% of the size left", 100_u8.saturating_sub(used)));
+        let size = self
+            .size_percent
+            .map(|used| format!("; packed policy size: {used}% used, {}% left", 100_u8.saturating_sub(used)));
         let settings = (!self.limited_by.is_empty()).then(|| self.limited_by.join(", "))?;
-        Some(format!("limited by {settings}{}", left.unwrap_or_default()))
+        Some(format!("limited by {settings}{}", size.unwrap_or_default()))
     }
 
     fn cached(&self, time: &dyn Fn(&str) -> String) -> String {
@@ -124,6 +126,9 @@ impl SessionReport {
         }
         if let Some(expires) = &self.expires {
             add("expires", time(expires));
+        }
+        if let Some(ends) = &self.ends {
+            add("ends", time(ends));
         }
         // Several names share a line, so that the output fits on the screen.
         for (label, names) in [("set", &self.set), ("hidden", &self.hidden)] {

@@ -31,9 +31,8 @@ impl SelectedProfile {
     /// Selects a permission set by the values of options that the user typed.
     ///
     /// # Errors
-    /// Fails for an account that isn't an ID, and for an invalid name.
-    pub fn of_permission_set(session: &str, account: &str, role_name: &str) -> Result<Self, Problem> {
-        let account = AccountId::parse(account).map_err(|e| Problem::new(format!("--account {e}")))?;
+    /// Fails for an invalid name.
+    pub fn of_permission_set(session: &str, account: &AccountId, role_name: &str) -> Result<Self, Problem> {
         let role_name = PermissionSet::parse(role_name).map_err(|e| Problem::new(format!("--role-name {e}")))?;
         Ok(Self(format!("{session}/{account}/{}", role_name.as_str())))
     }
@@ -85,7 +84,8 @@ impl SelectedProfile {
         let followed = resolver.follow(&node, &mut Vec::new(), &mut chain);
         let suspicious_lines = suspicious_lines(profiles, &chain);
         let plan = followed.and_then(|()| resolver.plan(None, &node, None, chain));
-        with_suspicious_lines(plan.map(|plan| RolePlan { profile: Some(self.0.clone()), ..plan }), suspicious_lines)
+        let plan = plan.map(|plan| RolePlan { profile: Some(self.0.clone()), is_selected_profile: true, ..plan });
+        with_suspicious_lines(plan, suspicious_lines)
     }
 
     /// Returns the file of the profile, by its absolute path. If both AWS files have the profile, or none has it, this
@@ -157,10 +157,10 @@ sso_region = eu-central-1
         {
             assert!(planned(name).is_err(), "{name}");
         }
-        let of = |account, role| SelectedProfile::of_permission_set("corp", account, role);
-        assert_eq!(of("222222222222", "Admin").unwrap().name(), "corp/222222222222/Admin");
-        assert!(of("dev", "Admin").err().unwrap().summary.starts_with("--account"));
-        assert!(of("222222222222", "a b").err().unwrap().summary.starts_with("--role-name"));
+        let account = AccountId::parse("222222222222").unwrap();
+        let of = |role| SelectedProfile::of_permission_set("corp", &account, role);
+        assert_eq!(of("Admin").unwrap().name(), "corp/222222222222/Admin");
+        assert!(of("a b").err().unwrap().summary.starts_with("--role-name"));
     }
 
     #[test]

@@ -89,8 +89,9 @@ impl Approvals {
         let place = &chain.nearest().place;
         let folder = self.folder(place);
         self.make_ours(&folder)?;
-        // The names of the other records are digests, from which no path can be listed.
-        files::write_private(&self.path_record(place), place.as_os_str().as_encoded_bytes())?;
+        // The names of the other records are digests, from which no path can be listed. Without this one, the file is
+        // allowed, but not listed for other copies of it.
+        let _ = files::write_private(&self.path_record(place), place.as_os_str().as_encoded_bytes());
         let (name, record) = chain::record(chain.files(), chain.is_open());
         files::write_private(&folder.join(name), &record)?;
         files::remove(&folder.join(DENIED))

@@ -249,7 +249,9 @@ impl<'a> Parties<'a> {
                 Mfa::Session(minutes) => {
                     format!("it requires a code that is less than {minutes} minutes old: `awsrole refresh`")
                 }
-                Mfa::Keys | Mfa::Code => "it requires MFA: set mfa_serial in .awsrole.toml".to_owned(),
+                Mfa::Keys | Mfa::Code => {
+                    format!("it requires MFA: set mfa_serial in {}", call.plan.settings_file())
+                }
             },
             About::Policies if self.action != "sts:AssumeRole" => {
                 "a policy is missing: `awsrole policy` prints it".to_owned()
@@ -265,12 +267,13 @@ impl<'a> Parties<'a> {
     /// Returns common conditions in trust policies, and how this call can satisfy them.
     fn conditions(&self, call: &FailedCall<'_>, role: &AssumeRole) -> Vec<String> {
         let mut conditions = Vec::new();
+        let file = call.plan.settings_file();
         conditions.push(match (&role.external_id, &role.source_identity) {
-            (None, None) => {
-                "sts:ExternalId: set external_id in .awsrole.toml (and source_identity for one on sts:SourceIdentity)"
-                    .to_owned()
+            // A profile has no such key.
+            (None, None) if !call.plan.is_selected_profile => {
+                format!("sts:ExternalId: set external_id in {file} (and source_identity for one on sts:SourceIdentity)")
             }
-            (None, Some(_)) => "sts:ExternalId: set external_id in .awsrole.toml".to_owned(),
+            (None, _) => format!("sts:ExternalId: set external_id in {file}"),
             (Some(id), _) => format!("sts:ExternalId: {} was sent, and it must match exactly", id.as_str()),
         });
         let name = role.session_name.as_str();
@@ -319,5 +322,5 @@ fn no_code(call: &FailedCall<'_>) -> String {
 
 /// Returns how a code is sent.
 fn type_serial(call: &FailedCall<'_>) -> String {
-    format!("set mfa_serial in .awsrole.toml to a serial number from {}", call.device_list())
+    format!("set mfa_serial in {} to a serial number from {}", call.plan.settings_file(), call.device_list())
 }

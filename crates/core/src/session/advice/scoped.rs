@@ -22,7 +22,7 @@ pub(super) fn explain(
             let holder = arn.or(call.caller.arn.as_deref()).map(Principal::of);
             let holder = holder.map_or("the caller".to_owned(), |caller| caller.attach_to);
             problem
-                .hint(format!("a policy of {holder} must allow sts:GetScopedCredentials: see `awsrole policy`"))
+                .hint(format!("check that a policy of {holder} allows sts:GetScopedCredentials: see `awsrole policy`"))
                 .other("a policy of the organization (SCP) or of the VPC endpoint denies it")
                 .other("the session already has three limits")
         }

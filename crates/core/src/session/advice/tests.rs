@@ -134,7 +134,7 @@ fn a_refused_limit_says_how_to_get_a_limited_session() {
     let denied = "User: arn:aws:sts::111111111111:assumed-role/AWSReservedSSO_Admin_0123456789abcdef/ana is not \
                   authorized to perform: sts:GetScopedCredentials";
     for (code, message, hint) in [
-        ("AccessDenied", denied, "a policy of permission set Admin must allow sts:GetScopedCredentials"),
+        ("AccessDenied", denied, "check that a policy of permission set Admin allows sts:GetScopedCredentials"),
         ("InvalidAction", "Could not find operation", "AssumeRole accepts a session policy"),
         ("MalformedPolicyDocument", "Syntax errors in policy.", "preset read-only isn't an IAM policy"),
         ("PackedPolicyTooLarge", "Packed size", "no space for preset read-only"),
