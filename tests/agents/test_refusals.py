@@ -103,6 +103,21 @@ def test_deny(world, place):
     assert world.exec_env(folder)["AWSROLE_ROLE"] == "Deploy"
 
 
+@pytest.mark.parametrize("table", ["deny = true\n", LIMIT.removeprefix("[agent]\n")])
+def test_an_edit_gives_an_agent_no_profile(world, table):
+    """An edited file blocks the shell, and an agent doesn't get around its table with `--profile`."""
+    folder = world.project("shop", DEPLOY + "[agent]\n" + table, allow=True)
+    file = folder / ".awsrole.toml"
+    file.write_text(file.read_text() + "# edited\n")
+    for words in (["exec", "--profile", "shop-dev", "--", "true"], ["credential-process", "--profile", "shop-dev"],
+                  ["hook", "choose", "--profile", "shop-dev"]):
+        result = world.awsrole(*words, cwd=folder, env=CLAUDE)
+        assert result.code != 0 and result.out == "" and "was changed since it was allowed" in result.err, (words, result)
+    assert world.awsrole("exec", "--profile", "shop-dev", "--", "true", cwd=folder).code == 0
+    world.awsrole("deny", cwd=folder)
+    assert world.awsrole("exec", "--profile", "shop-dev", "--", "true", cwd=folder, env=CLAUDE).code == 0
+
+
 def test_a_denied_command_for_an_agent_names_the_table(world):
     """The user typed `--agent`, so no variable is the reason."""
     folder = world.project("shop", DEPLOY + "[agent]\ndeny = true\n", allow=True)

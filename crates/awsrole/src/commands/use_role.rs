@@ -250,7 +250,7 @@ pub(super) fn profile_token(
     let Some(profile) = selected(place, &outer, settings)? else {
         return Err(Problem::new("no profile was selected").into());
     };
-    let requester = Requester::of(&outer, settings)?.in_project(|| agent_limits(&outer, settings));
+    let requester = Requester::of(&outer, settings)?.in_project(|| agent_limits(&outer, settings))?;
     let plan = profile.plan(&Profiles::load(&outer)?, &outer, &requester)?;
     let guard = Guard::of_profile(&plan, &settings.get()?.accounts);
     let how = format!("`awsrole exec --profile {} --yes -- CMD` doesn't ask", quoted(profile.name()));

@@ -289,9 +289,9 @@ fn kept(role: &str, inner: &Context) -> String {
 pub fn why_profile(inner: &Context, outer: &Context, settings: &Settings, profile: &SelectedProfile) -> Why {
     let mut why = Why::of(inner, Vec::new(), "not needed for a profile");
     let tables = agent_limits(outer, settings);
-    why.agent = AgentReport::of(&tables, settings, outer);
+    why.agent = AgentReport::of(tables.as_deref().unwrap_or_default(), settings, outer);
     let planned = Profiles::load(outer).and_then(|profiles| {
-        let requester = Requester::of(outer, settings)?.in_project(|| tables);
+        let requester = Requester::of(outer, settings)?.in_project(|| tables)?;
         let plan = profile.plan(&profiles, outer, &requester)?;
         Ok((profile.file(&profiles, outer), plan))
     });

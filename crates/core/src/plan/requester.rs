@@ -49,10 +49,12 @@ impl Requester {
 
     /// Adds the `[agent]` tables of the project that applies in the working directory. They also limit profiles that
     /// are used there. `tables` isn't called for the user.
-    #[must_use]
-    pub fn in_project(self, tables: impl FnOnce() -> Vec<AgentLimits>) -> Self {
-        let project = self.agent.as_ref().map(|_| tables()).unwrap_or_default();
-        Self { project, ..self }
+    ///
+    /// # Errors
+    /// Fails for an agent with the problem of `tables`.
+    pub fn in_project(self, tables: impl FnOnce() -> Result<Vec<AgentLimits>, Problem>) -> Result<Self, Problem> {
+        let project = self.agent.as_ref().map(|_| tables()).transpose()?.unwrap_or_default();
+        Ok(Self { project, ..self })
     }
 
     /// Refuses an agent.

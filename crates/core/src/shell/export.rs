@@ -366,14 +366,22 @@ pub fn plan_role(
 /// agents use there. A `role` of the project isn't a limit of a profile.
 ///
 /// `context` is the one without awsrole's exports.
-#[must_use]
-pub fn agent_limits(context: &Context, settings: &Settings) -> Vec<AgentLimits> {
+///
+/// # Errors
+/// Fails where a shell is blocked, such as after an edit. The tables are unknown there.
+pub fn agent_limits(context: &Context, settings: &Settings) -> Result<Vec<AgentLimits>, Problem> {
     let files = upward(&context.dir);
-    match evaluate_directory(context, settings, &files) {
-        Ok((Verdict::Allowed(allowed), _)) if !files.is_empty() => {
-            allowed.config().agent.iter().map(|table| AgentLimits { role: None, ..table.clone() }).collect()
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (verdict, depth) = evaluate_directory(context, settings, &files)?;
+    match verdict {
+        Verdict::Allowed(allowed) => {
+            Ok(allowed.config().agent.iter().map(|table| AgentLimits { role: None, ..table.clone() }).collect())
         }
-        _ => Vec::new(),
+        verdict if verdict.holds(depth) == ShellState::Outer => Ok(Vec::new()),
+        Verdict::Refused(refusal) => Err(refusal.problem(context)),
+        Verdict::Broken { problem, .. } => Err(problem),
     }
 }
 
