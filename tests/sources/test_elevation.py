@@ -170,6 +170,18 @@ def test_a_profile_of_a_protected_account_is_confirmed(chain, shell):
         assert tty.variable("AWSROLE_ROLE") == role
     assert "[y/N]" not in tty.run("cd .") + tty.run("awsrole exec -- true")
     assert tty.variable("AWSROLE_ROLE") == "prod"
+    for command in ("exec --profile prod -- true", "env --profile prod"):
+        asked(tty, f"awsrole {command}", f"Assume prod {IN_PROD} [y/N] ")
+        tty.answer("n")
+
+
+def test_setup_does_not_assume_a_protected_profile(chain):
+    chain.config(f"[profile prod]\nrole_arn = arn:aws:iam::{THERE}:role/Other\nsource_profile = jump\nendpoint_url = {chain.sts.url}\n")
+    env = chain.env | {"AWS_PROFILE": "prod", "SHELL": "/bin/bash"}
+    for settings_text, role in ((PROTECTED, False), ("", True)):
+        settings(chain, settings_text)
+        result = chain.awsrole("setup", "--yes", env=env)
+        assert "your identity is" in result.err and ("assumed-role/Other" in result.err) == role, result.err
 
 
 @pytest.mark.parametrize("words", [["exec", "--yes", "--", "true"], ["env", "--yes"], ["credential-process", "--yes"],

@@ -140,11 +140,12 @@ impl Target {
         settings: &Settings,
     ) -> Result<Self, CommandError> {
         let may_be_chosen = may_be_chosen && options.role.is_none();
+        let is_named = options.place.profile.is_some() || options.place.set.account.is_some();
         let (outer, place) = Place::of(options.place, may_be_chosen, context, settings)?;
         let requester = Requester::of(&outer, settings)?;
         let (role, chosen, plan) = match &place {
             Place::Profile(profile) => {
-                let requester = requester.in_project(|| agent_limits(&outer, settings));
+                let requester = requester.in_project(|| agent_limits(&outer, settings))?;
                 (None, Chosen::Nothing, profile.plan(&Profiles::load(&outer)?, &outer, &requester)?)
             }
             Place::Project(Project { allowed, files, .. }) => {
@@ -170,6 +171,7 @@ impl Target {
         }
         let confirmed = match &place {
             Place::Project(_) => chosen.terms().confirmed,
+            Place::Profile(_) if is_named => None,
             Place::Profile(_) => {
                 let in_use = OuterEnv::reconstruct(&context.env).chosen_profile(&Choices::of(&context.paths));
                 in_use.ok().flatten().and_then(|in_use| in_use.confirmed)

@@ -75,18 +75,19 @@ pub(super) fn show(may_ask: bool, context: &Context, settings: &Settings) {
     }
 }
 
-/// Plans the profile that AWS clients use outside of projects, if there is one.
+/// Plans the profile that AWS clients use outside of projects, if there is one. If it needs a confirmation, only the
+/// first caller is determined.
 fn plan_of_profile(context: &Context, settings: &Settings) -> Result<Option<(RolePlan, bool)>, Problem> {
     let profiles = Profiles::load(context)?;
     let name = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].into_iter().find_map(|name| context.env.filled(name));
     let name = name.unwrap_or("default");
-    match profiles.get(name) {
-        Some(_) => Ok(Some((
-            SelectedProfile::of_option(name.to_owned()).plan(&profiles, context, &Requester::of(context, settings)?)?,
-            true,
-        ))),
-        None => Ok(None),
+    if profiles.get(name).is_none() {
+        return Ok(None);
     }
+    let profile = SelectedProfile::of_option(name.to_owned());
+    let plan = profile.plan(&profiles, context, &Requester::of(context, settings)?)?;
+    let whole = Guard::of_profile(&plan, &settings.or_default().accounts).confirm == Confirm::Never;
+    Ok(Some((plan, whole)))
 }
 
 /// Plans the role that `cd` assumes. If it needs a confirmation, only the first caller is determined.
