@@ -110,6 +110,17 @@ def test_only_a_refresh_refreshes(shell, terminal, project, stand_in, line):
     assert stand_in.events() == ["prompt"]
 
 
+def test_a_refresh_without_a_role_fails(shell, terminal, project, stand_in):
+    """`awsrole refresh && deploy` must not go on in a blocked shell."""
+    tty = terminal(shell, cwd=project)
+    tty.run("awsrole refresh")
+    assert status(tty) == "0"
+    (project / ".awsrole.toml").write_text('state = "blocked"\n')
+    tty.run("")
+    tty.run("awsrole refresh")
+    assert status(tty) == "1" and aws(tty.env()).items() >= BLOCKED.items()
+
+
 def test_other_commands_go_to_the_binary(shell, terminal, project, stand_in):
     tty = terminal(shell, cwd=project)
     assert "the command exit 7 a  b" in tty.run("awsrole exit 7 'a  b'")
