@@ -91,7 +91,7 @@ def test_it_says_what_the_shell_gets(world, standing, where, content):
     (far / ".awsrole.toml").write_text(content + ("\n# edited\n" if standing == "allowed before" else ""))
     done = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=folder).out.splitlines()[-1]
     _, told = why(world, folder)
-    assert ("stays blocked" in told["next"]) == done.startswith("__awsrole_done blocked"), (done, told["next"])
+    assert ("is blocked here" in told["next"]) == done.startswith("__awsrole_done blocked"), (done, told["next"])
     assert done.split()[1] in ("blocked", "outer")
 
 

@@ -170,7 +170,14 @@ impl Why {
     }
 }
 
-const STAYS_BLOCKED: &str = "the shell stays blocked: every AWS client fails";
+/// Returns what a shell with the hook holds where there is no role. The shell may have no hook.
+fn without_role(shell: &SessionReport) -> String {
+    match shell.state {
+        "blocked" => "the shell stays blocked: every AWS client fails",
+        _ => "no role: a shell with the hook is blocked here",
+    }
+    .to_owned()
+}
 
 /// Explains a directory. `outer` is the context without awsrole's exports, `inner` the context of the process. `named`
 /// is a role that the user named. Without it, the role that `awsrole use` chose in this shell is explained.
@@ -189,7 +196,7 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
         Ok(found) => found,
         Err(problem) => {
             why.approval = "unknown";
-            why.next = STAYS_BLOCKED.to_owned();
+            why.next = without_role(&why.shell);
             why.problem = Some(problem);
             return why;
         }
@@ -221,7 +228,10 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
             let role = named.or(chosen.role());
             match plan_role(outer, settings, &allowed, role) {
                 Err(problem) => {
-                    why.next = STAYS_BLOCKED.to_owned();
+                    why.next = match named {
+                        Some(_) => "this role cannot be assumed".to_owned(),
+                        None => without_role(&why.shell),
+                    };
                     why.problem = Some(problem);
                 }
                 Ok(plan) => {
@@ -242,7 +252,7 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
                     if let (true, Some(name)) = (guard.manual, &plan.name) {
                         why.next = format!("nothing on `cd`: `awsrole use {name}` assumes it");
                     } else if unnamed.is_some() {
-                        why.next = STAYS_BLOCKED.to_owned();
+                        why.next = without_role(&why.shell);
                     } else if asks.is_some() {
                         why.next = format!("awsrole asks for confirmation, then {}", why.next);
                     }
@@ -263,7 +273,7 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
         Verdict::Refused(refusal) => {
             let problem = refusal.problem(outer);
             match refusal.status {
-                ApprovalStatus::Edited => ("changed since it was allowed", Some(problem), STAYS_BLOCKED),
+                ApprovalStatus::Edited => ("changed since it was allowed", Some(problem), ""),
                 ApprovalStatus::Denied => ("denied", blocked.then_some(problem), until_allowed(true)),
                 _ => ("not allowed", Some(problem), until_allowed(false)),
             }
@@ -271,7 +281,7 @@ pub fn why(inner: &Context, outer: &Context, settings: &Settings, files: &[PathB
     };
     why.approval = approval;
     why.problem = problem;
-    why.next = if blocked { STAYS_BLOCKED } else { otherwise }.to_owned();
+    why.next = if blocked { without_role(&why.shell) } else { otherwise.to_owned() };
     why
 }
 
