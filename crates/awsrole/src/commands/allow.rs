@@ -121,7 +121,7 @@ pub(super) fn run(
     generation::bump(&context.paths, context.now).map_err(|e| super::common::file_problem(&e))?;
     match ambient::caller() {
         Caller::HookOff => super::common::print_off_notice(),
-        Caller::HandsOff => {
+        Caller::Inactive => {
             print_notice("this shell does not change, because of a manual change: see `awsrole status`");
         }
         Caller::ReadonlyPrompt | Caller::Replaced => {

@@ -36,7 +36,7 @@ struct Known(Vec<(&'static str, String)>);
 pub(super) fn run(json: bool, long: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let outer = OuterEnv::reconstruct(&context.env);
     let blocked = context.env.text(awsrole_core::shell::state::NAME) == Some(awsrole_core::shell::state::BLOCKED);
-    let manual = Inactive::of(&context.env, &outer, ambient::caller() == Caller::HandsOff);
+    let manual = Inactive::of(&context.env, &outer, ambient::caller() == Caller::Inactive);
     if json || long {
         let known = known(&outer, blocked, manual.as_ref(), context, settings);
         out(&if json { known.json() } else { known.lines(context.now) })?;
