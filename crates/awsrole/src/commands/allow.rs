@@ -12,7 +12,7 @@ use awsrole_core::plan::requester::Requester;
 use awsrole_core::project::approval::{
     ApprovalStatus, Approvals, Chain, Changed, FileChange, InMain, denied_base, untrusted_approvals,
 };
-use awsrole_core::settings::agent::AgentTerms;
+use awsrole_core::settings::agent::EffectiveAgentLimits;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::generation;
 use awsrole_core::shell::state::OuterEnv;
@@ -190,7 +190,7 @@ fn show_file(chain: &Chain, outer: &Context, settings: &Settings) -> Result<(), 
     let accounts = settings.get()?.accounts.clone();
     let agent = &chain.config().agent;
     if !agent.is_empty() {
-        show_line("agents get", &AgentTerms::of(agent, &[], None).summary());
+        show_line("agents get", &EffectiveAgentLimits::of(agent, &[], None).summary());
     }
     let mut label = "inherits from";
     for base in &chain.files()[1..] {

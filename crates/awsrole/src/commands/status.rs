@@ -18,7 +18,7 @@ use awsrole_core::project::approval::{ApprovalStatus, Refusal, Verdict};
 use awsrole_core::project::discover::upward;
 use awsrole_core::session::cache::Cache;
 use awsrole_core::settings::accounts::{Accounts, Color};
-use awsrole_core::settings::agent::{AgentLimits, AgentTerms};
+use awsrole_core::settings::agent::{AgentLimits, EffectiveAgentLimits};
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::{self, Choices};
 use awsrole_core::shell::export::{END_PROFILE, evaluate_directory, plan_role, unproven};
@@ -110,7 +110,7 @@ impl Known {
     /// Adds what the agent gets that runs the command.
     fn agent(&mut self, file: &[AgentLimits], context: &Context, settings: &Settings) {
         if let Some(agent) = Agent::recognize(&context.env) {
-            let gets = AgentTerms::of(file, &settings.or_default().agent, Some(&agent)).summary();
+            let gets = EffectiveAgentLimits::of(file, &settings.or_default().agent, Some(&agent)).summary();
             self.add("agent", format!("{} gets {gets}", agent.name()));
         }
     }

@@ -138,7 +138,7 @@ pub const USER_COMMANDS: [&str; 10] = [
 
 /// Returns the problem as an agent reads it: a hint with a command that is for the user alone says so.
 #[must_use]
-pub fn for_agent(problem: Problem) -> Problem {
+pub fn with_agent_hints(problem: Problem) -> Problem {
     let command = |text: &str| USER_COMMANDS.into_iter().find(|command| text.contains(command));
     let hints = problem.hints.iter().map(|hint| match command(hint) {
         Some(_) if !hint.starts_with(ASK) => format!("{ASK}: {hint}"),
@@ -253,7 +253,7 @@ mod tests {
             let problem = Agent::recognize(&env).unwrap().refuse(Problem::new("no"));
             assert_eq!(problem.causes, [format!("this process belongs to an agent: {cause}")]);
             assert_eq!(problem.hints, [format!("ask your user to run it {hint}")]);
-            assert_eq!(for_agent(problem.clone()), problem);
+            assert_eq!(with_agent_hints(problem.clone()), problem);
         }
         let env = Env([("CLAUDECODE".into(), "1".into())].into());
         let problem = Agent::always_limited(&env).refuse(Problem::new("no"));
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn hints_with_commands_of_the_user_say_so() {
-        let shown = |problem: Problem| for_agent(problem).hints;
+        let shown = |problem: Problem| with_agent_hints(problem).hints;
         let hint = |hint: &str| shown(Problem::new("x").hint(hint));
         assert_eq!(hint("run `awsrole refresh`"), ["run `awsrole refresh`"]);
         assert_eq!(hint("`awsrole allow` allows it again"), ["ask your user: `awsrole allow` allows it again"]);

@@ -14,7 +14,7 @@ use crate::plan::limit::Limit;
 use crate::plan::role_plan::RolePlan;
 use crate::project::config::Config;
 use crate::settings::accounts::Accounts;
-use crate::settings::agent::{AgentLimits, AgentPolicy, AgentTerms};
+use crate::settings::agent::{AgentLimits, AgentPolicy, EffectiveAgentLimits};
 use crate::settings::user_config::Settings;
 
 /// The user or the agent that requests a session, and the accounts that the user protects.
@@ -122,7 +122,7 @@ impl Requester {
 
 impl LimitedAgent {
     fn check_denied(&self, file: &[AgentLimits]) -> Result<(), Problem> {
-        match AgentTerms::of(file, &self.settings, None).denied {
+        match EffectiveAgentLimits::of(file, &self.settings, None).denied {
             None => Ok(()),
             Some(at) => Err(self.agent.refuse(Problem::new(format!("{at}: agents get no role")))),
         }
@@ -131,7 +131,8 @@ impl LimitedAgent {
     /// Returns the limits of the file, of the user and of the organization. Each policy is a limit of its own, because
     /// policies of one call would be combined to a wider one.
     fn layers(&self, file: &[AgentLimits]) -> Vec<Limit> {
-        let AgentTerms { policies, duration: shortest, .. } = AgentTerms::of(file, &self.settings, Some(&self.agent));
+        let EffectiveAgentLimits { policies, duration: shortest, .. } =
+            EffectiveAgentLimits::of(file, &self.settings, Some(&self.agent));
         let limit = |policy, preset, duration, origin: &Origin| Limit {
             policy,
             preset,

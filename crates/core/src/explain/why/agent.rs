@@ -9,7 +9,7 @@ use crate::base::agent::Agent;
 use crate::base::context::Context;
 use crate::plan::role_plan::RolePlan;
 use crate::session::cache::Cache;
-use crate::settings::agent::{AgentLimits, AgentTerms};
+use crate::settings::agent::{AgentLimits, EffectiveAgentLimits};
 use crate::settings::user_config::Settings;
 use crate::shell::state::OuterEnv;
 
@@ -29,7 +29,7 @@ impl AgentReport {
     /// Returns the report, or `None` for the user if no `[agent]` table applies. `file` are the tables of a project.
     pub(super) fn of(file: &[AgentLimits], settings: &Settings, context: &Context) -> Option<Self> {
         let agent = Agent::recognize(&context.env);
-        let terms = AgentTerms::of(file, &settings.or_default().agent, agent.as_ref());
+        let terms = EffectiveAgentLimits::of(file, &settings.or_default().agent, agent.as_ref());
         let gets: Vec<String> =
             terms.located().iter().map(|term| shown_at(&term.value, &term.origin, context)).collect();
         let name = agent.map(|agent| agent.name().to_owned());
