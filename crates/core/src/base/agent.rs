@@ -89,7 +89,7 @@ impl Agent {
 
     /// Completes the error that the agent doesn't get something.
     #[must_use]
-    pub fn refuse(&self, problem: Problem) -> Problem {
+    pub fn refusal(&self, problem: Problem) -> Problem {
         let (how, hint) = match self.variable {
             Some(variable) => (format!("{variable} is set"), "in a terminal of their own"),
             None => ("`awsrole exec --agent`".to_owned(), "without `--agent`"),
@@ -250,13 +250,13 @@ mod tests {
             ([(VARIABLE, "limited:x")], "x (`awsrole exec --agent`)", "without `--agent`"),
         ] {
             let env = Env(env.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect());
-            let problem = Agent::recognize(&env).unwrap().refuse(Problem::new("no"));
+            let problem = Agent::recognize(&env).unwrap().refusal(Problem::new("no"));
             assert_eq!(problem.causes, [format!("this process belongs to an agent: {cause}")]);
             assert_eq!(problem.hints, [format!("ask your user to run it {hint}")]);
             assert_eq!(with_agent_hints(problem.clone()), problem);
         }
         let env = Env([("CLAUDECODE".into(), "1".into())].into());
-        let problem = Agent::always_limited(&env).refuse(Problem::new("no"));
+        let problem = Agent::always_limited(&env).refusal(Problem::new("no"));
         assert_eq!(problem.causes, ["this process belongs to an agent: claude-code (`awsrole exec --agent`)"]);
     }
 

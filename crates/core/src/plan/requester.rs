@@ -62,7 +62,7 @@ impl Requester {
     pub fn refuse_agent(context: &Context, what: &str) -> Result<(), Problem> {
         match Agent::recognize(&context.env) {
             None => Ok(()),
-            Some(agent) => Err(agent.refuse(Problem::new(format!("agents can't {what}")))),
+            Some(agent) => Err(agent.refusal(Problem::new(format!("agents can't {what}")))),
         }
     }
 
@@ -79,7 +79,7 @@ impl Requester {
             (Some(only), Some(named)) if only.value != named => {
                 let problem = Problem::new(format!("role {named} isn't for agents"));
                 let problem = problem.because(format!("{}: agents get {}", only.origin, only.value));
-                return Err(requester.agent.refuse(problem));
+                return Err(requester.agent.refusal(problem));
             }
             (Some(only), _) => Some(only.value.as_str()),
             (None, named) => named,
@@ -89,7 +89,7 @@ impl Requester {
             let title = name.map(|name| format!("role {name}")).unwrap_or("this role".to_owned());
             return Err(requester
                 .agent
-                .refuse(Problem::new(format!("{title} isn't for agents")).because(key.reason())));
+                .refusal(Problem::new(format!("{title} isn't for agents")).because(key.reason())));
         }
         Ok(role)
     }
@@ -113,7 +113,7 @@ impl Requester {
         if let Some(account) = protected_account(&plan, &self.protected) {
             let account = self.protected.shown(&account);
             let problem = Problem::new(format!("account {account} isn't for agents"));
-            return Err(requester.agent.refuse(problem.because("config.toml sets `protect = true` for it")));
+            return Err(requester.agent.refusal(problem.because("config.toml sets `protect = true` for it")));
         }
         let plan = requester.layers(file).iter().try_fold(plan, RolePlan::limited)?;
         Ok(RolePlan { agent: Some(requester.agent.clone()), ..plan })
@@ -124,7 +124,7 @@ impl LimitedAgent {
     fn check_denied(&self, file: &[AgentLimits]) -> Result<(), Problem> {
         match EffectiveAgentLimits::of(file, &self.settings, None).denied {
             None => Ok(()),
-            Some(at) => Err(self.agent.refuse(Problem::new(format!("{at}: agents get no role")))),
+            Some(at) => Err(self.agent.refusal(Problem::new(format!("{at}: agents get no role")))),
         }
     }
 
