@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
-use awsrole_core::explain::summary::{entered_by_cd, problems, summarize};
+use awsrole_core::explain::summary::{assumed_by_cd, problems, summarize};
 use awsrole_core::plan::requester::Requester;
 use awsrole_core::project::approval::{
     ApprovalStatus, Approvals, Chain, Changed, FileChange, InMain, denied_base, untrusted_approvals,
@@ -205,7 +205,7 @@ fn show_file(chain: &Chain, outer: &Context, settings: &Settings) -> Result<(), 
             show_line("owner", &format!("uid {owner}, another user: {}", outer.shorten(&file.path)));
         }
     }
-    show_line("cd assumes", &entered_by_cd(chain.config(), &profiles, &accounts, outer));
+    show_line("cd assumes", &assumed_by_cd(chain.config(), &profiles, &accounts, outer));
     Ok(())
 }
 

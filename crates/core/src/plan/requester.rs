@@ -85,11 +85,11 @@ impl Requester {
             (None, named) => named,
         };
         let (name, _) = config.select(role)?;
-        if let Some(key) = Guard::of_file(config, role).keys.first() {
+        if let Some(setting) = Guard::of_file(config, role).settings.first() {
             let title = name.map(|name| format!("role {name}")).unwrap_or("this role".to_owned());
             return Err(requester
                 .agent
-                .refusal(Problem::new(format!("{title} isn't for agents")).because(key.reason())));
+                .refusal(Problem::new(format!("{title} isn't for agents")).because(setting.reason())));
         }
         Ok(role)
     }

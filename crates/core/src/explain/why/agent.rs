@@ -61,7 +61,7 @@ impl Why {
     pub(super) fn note_session_of_parent(&mut self, plan: &RolePlan, inner: &Context, settings: &Settings) {
         let cache = Cache::open(inner, settings.or_default().key);
         let own = cache.keys(plan).session(plan.steps.len());
-        self.shell.is_of_parent = OuterEnv::reconstruct(&inner.env).role.is_some_and(|held| held.entry != own);
+        self.shell.selected_by_parent = OuterEnv::reconstruct(&inner.env).role.is_some_and(|held| held.entry != own);
     }
 }
 
