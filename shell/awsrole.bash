@@ -351,9 +351,9 @@ __awsrole_hook() { # prompt | changed | cd | typed
   __awsrole_views=$__awsrole_in_force
   __awsrole_fingerprint
   __awsrole_seen=$__awsrole_print
-  __awsrole_beside
+  __awsrole_run_integrations
 }
-__awsrole_beside() { :; } # see direnv.bash
+__awsrole_run_integrations() { :; } # see direnv.bash
 
 # Runs a function without options that trace, export or abort.
 __awsrole_quietly() {

@@ -337,7 +337,7 @@ function __awsrole_hook # prompt | changed | cd | typed
     set -g __awsrole_views $__awsrole_in_force
     __awsrole_fingerprint
     set -g __awsrole_seen $__awsrole_print
-    __awsrole_beside
+    __awsrole_run_integrations
 end
 
 # Does what is left to do at a prompt. Fails if nothing but the comparison is.
@@ -346,7 +346,7 @@ function __awsrole_catch_up
     set -q __awsrole_pending[1]; or set -q __awsrole_lifted[1]; and __awsrole_hook prompt
 end
 
-function __awsrole_beside # see direnv.fish
+function __awsrole_run_integrations # see direnv.fish
 end
 
 # Handlers run in the order in which they were defined.

@@ -337,9 +337,9 @@ __awsrole_hook() { # prompt | changed | cd | typed
   __awsrole_views=$__awsrole_in_force
   __awsrole_fingerprint
   __awsrole_seen=$__awsrole_print
-  __awsrole_beside
+  __awsrole_run_integrations
 }
-__awsrole_beside() { \builtin : } # see direnv.zsh
+__awsrole_run_integrations() { \builtin : } # see direnv.zsh
 
 # Runs a function without the user's DEBUG and ZERR traps, which are restored when it returns, and without the traces of
 # `functions -t`.
