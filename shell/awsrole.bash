@@ -18,7 +18,7 @@ __awsrole_prior_if_blocked=(@PRIOR_IF_BLOCKED@)
 
 # If the snippet is sourced again, the shell keeps the variables that it needs for leaving.
 if [[ -z ${__awsrole_state+x} ]]; then
-  __awsrole_state=new # new | outer | role | blocked | hands-off
+  __awsrole_state=new # new | outer | role | blocked | inactive
   __awsrole_pending='' # not empty while the shell waits for an answer. At a prompt: the answer never came
   __awsrole_prompted='' # directory of the last prompt
   __awsrole_asked=''   # the event for which `awsrole` postponed the decision to the next prompt
@@ -79,7 +79,7 @@ __awsrole_fingerprint() { # [FILE …]
       __awsrole_print=$__awsrole_state/${DIRENV_WATCHES-}/$__awsrole_views/${AWS_ACCESS_KEY_ID-}/\
 ${AWS_SECRET_ACCESS_KEY+s}${AWS_SESSION_TOKEN+s}/${AWS_CREDENTIAL_EXPIRATION-}/${AWS_PROFILE+:$AWS_PROFILE}/\
 ${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE} ;;
-    hands-off) __awsrole_print=${__awsrole_files[0]-}; __awsrole_has_values || __awsrole_print+=$__awsrole_gone ;;
+    inactive) __awsrole_print=${__awsrole_files[0]-}; __awsrole_has_values || __awsrole_print+=$__awsrole_gone ;;
     *) __awsrole_print=$__awsrole_state/${DIRENV_WATCHES-}/$__awsrole_views ;;
   esac
 }
@@ -342,18 +342,18 @@ __awsrole_hook() { # prompt | changed | cd | typed
     elif [[ $__awsrole_changed ]] && \builtin test "${DIRENV_WATCHES-}" = "$__awsrole_direnv"; then
       __awsrole_event=changed
       __awsrole_say "$__awsrole_changed was changed manually: inactive until you unset it or \`awsrole refresh\`"
-    elif [[ $__awsrole_state == hands-off ]]; then __awsrole_say 'active again: what was set manually is gone'
+    elif [[ $__awsrole_state == inactive ]]; then __awsrole_say 'active again: what was set manually is gone'
     fi
     __awsrole_sync
   fi
-  case $__awsrole_state:$__awsrole_file in hands-off:* | outer:) __awsrole_generation=/ __awsrole_digest='' ;; esac
+  case $__awsrole_state:$__awsrole_file in inactive:* | outer:) __awsrole_generation=/ __awsrole_digest='' ;; esac
   __awsrole_gone=''; if __awsrole_has_values; then __awsrole_gone=/gone; fi
   __awsrole_views=$__awsrole_in_force
   __awsrole_fingerprint
   __awsrole_seen=$__awsrole_print
-  __awsrole_beside
+  __awsrole_run_integrations
 }
-__awsrole_beside() { :; } # see direnv.bash
+__awsrole_run_integrations() { :; } # see direnv.bash
 
 # Runs a function without options that trace, export or abort.
 __awsrole_quietly() {

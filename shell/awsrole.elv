@@ -6,7 +6,7 @@ use path
 
 var __awsrole-binary = @BIN@
 
-# token: what the last answer rests on. prior: values before awsrole, $nil for unset. hook: on | off | hands-off.
+# token: what the last answer rests on. prior: values before awsrole, $nil for unset. hook: on | off | inactive.
 # pending: not answered yet. block: what is set without an answer.
 var __awsrole-token __awsrole-prior __awsrole-hook = '' [&] on
 var __awsrole-pending __awsrole-prompted = $false $false

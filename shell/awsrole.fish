@@ -18,7 +18,7 @@ set -g __awsrole_prior_if_blocked @PRIOR_IF_BLOCKED@
 # empty at first are explained in awsrole.bash. `touched` lists the names with records in __awsrole_prior_NAME and
 # __awsrole_ours_NAME.)
 if not set -q __awsrole_state
-    set -g __awsrole_state new # new | outer | role | blocked | hands-off
+    set -g __awsrole_state new # new | outer | role | blocked | inactive
     set -g __awsrole_depth 1 # number of files that count
     set -g __awsrole_deadline 0 # time of the next decision (0: none), and the time when that was set
     set -g __awsrole_since 0
@@ -82,7 +82,7 @@ function __awsrole_fingerprint # [FILE …]
             set -q AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN AWS_PROFILE AWS_DEFAULT_PROFILE
             set -g __awsrole_print "$status $AWS_ACCESS_KEY_ID $AWS_CREDENTIAL_EXPIRATION $AWS_PROFILE \
 $AWS_DEFAULT_PROFILE $__awsrole_state $DIRENV_WATCHES $__awsrole_views"
-        case hands-off
+        case inactive
             set -g __awsrole_print "$__awsrole_files[1]"
             __awsrole_has_values; or set -g __awsrole_print "$__awsrole_files[1]$__awsrole_gone"
         case '*'
@@ -323,12 +323,12 @@ function __awsrole_hook # prompt | changed | cd | typed
         else if set -q __awsrole_changed[1]; and test "$DIRENV_WATCHES" = "$__awsrole_direnv"
             set -g __awsrole_event changed
             __awsrole_say "$__awsrole_changed was changed manually: inactive until you unset it or `awsrole refresh`"
-        else if test $__awsrole_state = hands-off
+        else if test $__awsrole_state = inactive
             __awsrole_say 'active again: what was set manually is gone'
         end
         __awsrole_sync
     end
-    if string match -qr '^(hands-off|outer:$)' -- "$__awsrole_state:$__awsrole_file" # no command affects it
+    if string match -qr '^(inactive|outer:$)' -- "$__awsrole_state:$__awsrole_file" # no command affects it
         set -g __awsrole_generation /
         set -g __awsrole_digest
     end
@@ -337,7 +337,7 @@ function __awsrole_hook # prompt | changed | cd | typed
     set -g __awsrole_views $__awsrole_in_force
     __awsrole_fingerprint
     set -g __awsrole_seen $__awsrole_print
-    __awsrole_beside
+    __awsrole_run_integrations
 end
 
 # Does what is left to do at a prompt. Fails if nothing but the comparison is.
@@ -346,7 +346,7 @@ function __awsrole_catch_up
     set -q __awsrole_pending[1]; or set -q __awsrole_lifted[1]; and __awsrole_hook prompt
 end
 
-function __awsrole_beside # see direnv.fish
+function __awsrole_run_integrations # see direnv.fish
 end
 
 # Handlers run in the order in which they were defined.

@@ -3,7 +3,7 @@
 # awsrole set is undone, and a second process decides. `awsrole hook nu` fills in the path and the blocked state.
 
 # In $env.__awsrole, which isn't exported, because it is a record: token: what the last answer rests on. prior: values
-# before awsrole, null for unset. hook: on | off | hands-off. pending: not answered yet. block: set without an answer.
+# before awsrole, null for unset. hook: on | off | inactive. pending: not answered yet. block: set without an answer.
 if $env.__awsrole? == null {
     $env.__awsrole = {
         token: ""

@@ -3,7 +3,7 @@
 # everything that awsrole set is undone, and a second process decides. `awsrole hook pwsh` fills in the path and the
 # blocked state.
 
-# token: what the last answer rests on. prior: values before awsrole, $null for unset. hook: on | off | hands-off.
+# token: what the last answer rests on. prior: values before awsrole, $null for unset. hook: on | off | inactive.
 # pending: not answered yet. block: what is set without an answer.
 if (-not $global:__awsrole) {
     $global:__awsrole = @{ token = 'e30'; prior = @{}; hook = 'on'; pending = $false; block = @BLOCK@ | ConvertFrom-Json -AsHashtable }

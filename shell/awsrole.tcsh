@@ -3,7 +3,7 @@
 # is undone, and a second process decides. `awsrole hook tcsh` fills in the path and the blocked state.
 #
 # tcsh has no functions, so the programs print one line of statements. These variables are not exported: token: what the
-# last answer rests on. prior_NAME: values before awsrole. hook: on | off | hands-off. asking, pending: the comparison or
+# last answer rests on. prior_NAME: values before awsrole. hook: on | off | inactive. asking, pending: the comparison or
 # the decision is not answered yet. block: statements for a shell without an answer. A command after `if` is evaluated,
 # because tcsh expands its variables first, and runs no aliases there.
 

@@ -12,7 +12,7 @@ def __awsrole_load():
 
     binary = @BIN@
     env = XSH.env
-    # token: what the last answer rests on. prior: values before awsrole, None for unset. hook: on | off | hands-off.
+    # token: what the last answer rests on. prior: values before awsrole, None for unset. hook: on | off | inactive.
     # pending: not answered yet. block: what is set without an answer.
     state = dict(token='', prior={}, hook='on', pending=False, prompted=False, block=json.loads(@BLOCK@))
 

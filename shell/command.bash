@@ -54,13 +54,13 @@ __awsrole_command() {
   \builtin return "$__awsrole_status"
 }
 
-# How the hook is doing in this shell, for the binary: on, off, hands-off, readonly (PROMPT_COMMAND), or replaced if
+# How the hook is doing in this shell, for the binary: on, off, inactive, readonly (PROMPT_COMMAND), or replaced if
 # something else took its place at the prompt. (VS Code calls it from an element of its own.)
 __awsrole_find_standing() {
   __awsrole_standing=${__awsrole_off:-on}
   if [[ $__awsrole_off ]]; then \builtin return 0
   elif [[ -z $__awsrole_prompted && "${PROMPT_COMMAND[*]-}" != *__awsrole_prompt* ]]; then __awsrole_standing=replaced
-  elif [[ $__awsrole_state == hands-off ]]; then __awsrole_standing=hands-off; fi
+  elif [[ $__awsrole_state == inactive ]]; then __awsrole_standing=inactive; fi
 }
 
 # Are keys or a profile set while awsrole is inactive after a manual change? A secret without its ID is none.

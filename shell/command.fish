@@ -52,7 +52,7 @@ function __awsrole_command
         return
     else
         set -l standing on
-        test $__awsrole_state = hands-off; and set standing hands-off
+        test $__awsrole_state = inactive; and set standing inactive
         builtin functions -q __awsrole_on_prompt; or set standing replaced
         set -q __awsrole_off[1]; and set standing off
         AWSROLE_HOOK=$standing $__awsrole_bin $argv

@@ -47,13 +47,13 @@ __awsrole_command() {
   return code
 }
 
-# How the hook is doing in this shell, for the binary: on, off, hands-off, or replaced if something else took its place
+# How the hook is doing in this shell, for the binary: on, off, inactive, or replaced if something else took its place
 # at the prompt.
 __awsrole_find_standing() {
   __awsrole_standing=${__awsrole_off:-on}
   if [[ -n $__awsrole_off ]]; then return 0
   elif [[ -z $__awsrole_prompted && ${precmd_functions[(I)__awsrole_precmd]} == 0 ]]; then __awsrole_standing=replaced
-  elif [[ $__awsrole_state == hands-off ]]; then __awsrole_standing=hands-off; fi
+  elif [[ $__awsrole_state == inactive ]]; then __awsrole_standing=inactive; fi
 }
 
 # Are keys or a profile set while awsrole is inactive after a manual change? A secret without its ID is none.

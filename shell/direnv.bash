@@ -34,7 +34,7 @@ __awsrole_lay() {
 }
 
 # The line of direnv's hook may come later in the rc file.
-__awsrole_beside() {
+__awsrole_run_integrations() {
   [[ "${PROMPT_COMMAND[*]}" == *_direnv_hook* && ${PROMPT_COMMAND[0]} != __awsrole_lift* ]] || \builtin return 0
   # shellcheck disable=SC2178 # a string before bash 5.1
   if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 501)); then PROMPT_COMMAND=(__awsrole_lift "${PROMPT_COMMAND[@]}")

@@ -36,9 +36,9 @@ end
 
 # awsrole's handlers must run after direnv's, whose hook line may come later. fish_postexec is the only event before
 # fish_prompt.
-function __awsrole_beside
-    set -q __awsrole_beside_direnv; or not builtin functions -q __direnv_export_eval; and return
-    set -g __awsrole_beside_direnv
+function __awsrole_run_integrations
+    set -q __awsrole_handlers_follow_direnv; or not builtin functions -q __direnv_export_eval; and return
+    set -g __awsrole_handlers_follow_direnv
     __awsrole_register
     function __awsrole_on_end_of_command --on-event fish_postexec
         __awsrole_lift

@@ -29,7 +29,7 @@ __awsrole_lay() {
 }
 
 # The line of direnv's hook may come later in the rc file. Its two hooks are put between awsrole's.
-__awsrole_beside() {
+__awsrole_run_integrations() {
   \builtin local -a others
   if (( ${precmd_functions[(I)_direnv_hook]} )); then
     others=(${precmd_functions:#(__awsrole_(lift|precmd)|_direnv_hook)})

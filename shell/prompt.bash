@@ -11,7 +11,7 @@ __awsrole_segment() {
   awsrole_left
   awsrole_segment='' awsrole_segment_color='' awsrole_segment_end=''
   if [[ $AWSROLE_STATE == blocked ]]; then awsrole_segment='[blocked] ' __awsrole_color=31
-  elif [[ $__awsrole_state == hands-off ]]; then awsrole_segment='[inactive] ' __awsrole_color=31
+  elif [[ $__awsrole_state == inactive ]]; then awsrole_segment='[inactive] ' __awsrole_color=31
   elif [[ $AWSROLE_ROLE ]]; then
     awsrole_segment="[$AWSROLE_ROLE${AWSROLE_ACCOUNT:+ $AWSROLE_ACCOUNT}${REPLY:+ $REPLY}] "
     awsrole_segment=${awsrole_segment//[[:cntrl:]]/?}

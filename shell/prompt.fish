@@ -11,7 +11,7 @@ function awsrole_segment # [BEFORE [AFTER]]
     if test "$AWSROLE_STATE" = blocked
         set text '[blocked]'
         set color red
-    else if test "$__awsrole_state" = hands-off
+    else if test "$__awsrole_state" = inactive
         set text '[inactive]'
         set color red
     else if test -n "$AWSROLE_ROLE"

@@ -7,7 +7,7 @@ function prompt_awsrole() {
   \builtin local REPLY= text= color=cyan
   awsrole_left
   if [[ ${AWSROLE_STATE-} == blocked ]]; then text='[blocked]' color=red
-  elif [[ ${__awsrole_state-} == hands-off ]]; then text='[inactive]' color=red
+  elif [[ ${__awsrole_state-} == inactive ]]; then text='[inactive]' color=red
   elif [[ -n ${AWSROLE_ROLE-} ]]; then
     text="[$AWSROLE_ROLE${AWSROLE_ACCOUNT:+ $AWSROLE_ACCOUNT}${REPLY:+ $REPLY}]"
     if [[ ${AWSROLE_COLOR-} == (black|red|green|yellow|blue|magenta|white) ]]; then color=$AWSROLE_COLOR; fi

@@ -9,7 +9,7 @@ __awsrole_segment() {
   \builtin local REPLY= text= color=cyan start end
   awsrole_left
   if [[ ${AWSROLE_STATE-} == blocked ]]; then text='[blocked] ' color=red
-  elif [[ ${__awsrole_state-} == hands-off ]]; then text='[inactive] ' color=red
+  elif [[ ${__awsrole_state-} == inactive ]]; then text='[inactive] ' color=red
   elif [[ -n ${AWSROLE_ROLE-} ]]; then
     text="[$AWSROLE_ROLE${AWSROLE_ACCOUNT:+ $AWSROLE_ACCOUNT}${REPLY:+ $REPLY}] "
     text=${text//[[:cntrl:]]/?}

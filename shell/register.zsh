@@ -51,5 +51,5 @@ __awsrole_register() {
   precmd_functions=(__awsrole_precmd ${precmd_functions:#__awsrole_precmd})
   chpwd_functions=(__awsrole_chpwd ${chpwd_functions:#__awsrole_chpwd})
   preexec_functions=(__awsrole_preexec ${preexec_functions:#__awsrole_preexec})
-  __awsrole_beside
+  __awsrole_run_integrations
 }

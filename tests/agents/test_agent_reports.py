@@ -74,13 +74,13 @@ def test_a_session_of_a_parent_is_called_so(world):
     """The shell of the user holds the full session, and an agent that is started there inherits it."""
     folder = world.project("shop", ROLES, allow=True)
     full = variables_of(world, folder)
-    for held, is_of_parent in ((full, True), (variables_of(world, folder, env=CLAUDE), False), ({}, False)):
+    for held, selected_by_parent in ((full, True), (variables_of(world, folder, env=CLAUDE), False), ({}, False)):
         text, told = why(world, folder, env={**held, **CLAUDE})
-        assert told["shell"].get("is_of_parent", False) == is_of_parent
-        assert ("not the session above: a parent process selected this one" in text) == is_of_parent
+        assert told["shell"].get("selected_by_parent", False) == selected_by_parent
+        assert ("not the session above: a parent process selected this one" in text) == selected_by_parent
         status = world.awsrole("status", cwd=folder, env={**held, **CLAUDE}).out
-        assert status.endswith(" for claude-code\n") == (bool(held) and not is_of_parent), status
-    assert "is_of_parent" not in why(world, folder, env=full)[1]["shell"]
+        assert status.endswith(" for claude-code\n") == (bool(held) and not selected_by_parent), status
+    assert "selected_by_parent" not in why(world, folder, env=full)[1]["shell"]
     assert "for " not in world.awsrole("status", cwd=folder, env=full).out
 
 

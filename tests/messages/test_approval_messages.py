@@ -64,14 +64,14 @@ def test_what_it_inherits_was_denied(world, says):
     says("allow", folder=inner)
 
 
-def test_settings_that_others_can_exchange(world, says):
+def test_settings_that_others_can_replace(world, says):
     """Other users can write to the directory of the settings file."""
     world.shop(file("Plain"))
     world.write(".config/awsrole/config.toml", "# mine\n").parent.chmod(0o777)
     says()
 
 
-def test_approvals_that_others_can_exchange(world, says):
+def test_approvals_that_others_can_replace(world, says):
     """Other users can write to a directory above the user's approvals."""
     world.shop(file("Plain"))
     (world.home / ".local/share").chmod(0o775)
@@ -91,7 +91,7 @@ def test_rule_for_another_account_than_the_sources(world, says):
     says()
 
 
-def test_rule_whose_path_others_can_exchange(world, says):
+def test_rule_whose_path_others_can_replace(world, says):
     """The path of a [[trust]] rule contains a symlink that other users can replace."""
     world.project("shop", file("Plain"))
     links = world.project("links")

@@ -64,7 +64,7 @@ def test_no_terminal(world, guarded, says):
     says(start_new_session=True)
 
 
-def test_an_editor_asks(world, guarded, says):
+def test_an_editor_runs_credential_process(world, guarded, says):
     """An editor runs `awsrole credential-process`, which never prompts."""
     says("credential-process")
 

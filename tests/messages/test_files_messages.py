@@ -200,7 +200,7 @@ def test_own_config_is_broken(world, says):
     says()
 
 
-def test_colour_is_none(world, says):
+def test_color_is_unknown(world, says):
     """An account's color in config.toml is misspelled."""
     world.shop(file("Plain"))
     world.write(".config/awsrole/config.toml", '[accounts.222222222222]\nname = "shop-prod"\ncolor = "rde"\n')

@@ -88,7 +88,7 @@ def test_no_such_program(shop, says):
     says("exec -- terrafrom plan")
 
 
-def test_min_ttl_can_not_be_had(shop, says):
+def test_min_ttl_exceeds_the_session(shop, says):
     """The required lifetime exceeds that of the session."""
     says("exec --min-ttl 2h -- true")
 

@@ -36,14 +36,14 @@ def test_same_account(world, says):
     says()
 
 
-def test_told_that_the_identity_policy_is_missing(world, says):
+def test_aws_reports_a_missing_identity_policy(world, says):
     """AWS reports that the identity policy doesn't allow it."""
     aws_says(world, f"{NOT_AUTHORIZED} because no identity-based policy allows the sts:AssumeRole action")
     world.shop(file("Plain"))
     says()
 
 
-def test_told_that_the_trust_policy_is_missing(world, says):
+def test_aws_reports_a_missing_trust_policy(world, says):
     """AWS reports that the trust policy doesn't allow it."""
     aws_says(world, f"{NOT_AUTHORIZED} because no resource-based policy allows the sts:AssumeRole action")
     world.shop(file("Plain"))
@@ -222,7 +222,7 @@ def test_session_token_is_damaged(world, says):
     says()
 
 
-def test_mfa_beside_temporary_keys(world, says):
+def test_mfa_with_temporary_keys(world, says):
     """A profile has temporary keys and mfa_serial, but STS accepts a code only with long-lived keys."""
     temporary(world)
     world.project("shop", file("Guarded", source="temporary", mfa_serial="arn:aws:iam::111111111111:mfa/alice"), allow=True)
@@ -291,7 +291,7 @@ def test_too_many_calls(world, says):
     says()
 
 
-def test_sts_has_a_bad_day(world, says):
+def test_sts_has_an_internal_error(world, says):
     """STS has an internal error."""
     aws_says(world, "The request processing has failed because of an unknown error.", code="InternalFailure", status=500)
     world.shop(file("Plain"))

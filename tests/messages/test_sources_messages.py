@@ -230,7 +230,7 @@ def test_token_has_expired(world, says):
     web(world, says)
 
 
-def test_token_of_somebody_else(world, says):
+def test_token_of_another_repository(world, says):
     """The trust policy requires the token of another repository."""
     world.write("token", world.sts.id_token(subject="repo:org/other:main"))
     web(world, says)

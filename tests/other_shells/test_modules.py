@@ -74,8 +74,8 @@ def test_edits_and_manual_changes(place, other):
     shell.run("awsrole allow --yes")
     assert shell.variable("AWSROLE_ROLE") == "Deploy"
     assert "AWS_PROFILE was changed manually" in shell.export("AWS_PROFILE", "mine")
-    hands_off = shell.env()
-    assert hands_off["AWS_PROFILE"] == "mine" and not {"AWS_ACCESS_KEY_ID", "AWSROLE_STATE"} & hands_off.keys()
+    inactive = shell.env()
+    assert inactive["AWS_PROFILE"] == "mine" and not {"AWS_ACCESS_KEY_ID", "AWSROLE_STATE"} & inactive.keys()
     assert "active again" in shell.unset("AWS_PROFILE")
     assert shell.variable("AWSROLE_ROLE") == "Deploy"
     shell.export("AWS_ACCESS_KEY_ID", "AKIAMINE")

@@ -39,7 +39,7 @@ def test_a_tool_follows_its_user(world, shop):
     assert upgraded["changed"] and request("--token", upgraded["token"], env=env)["state"] == "role"
     changed = request("--compare", "--token", answer["token"], env=env | {"AWS_SECRET_ACCESS_KEY": "mine", "AWS_PROFILE": "mine"})
     assert changed["changed"] and "AWS_REGION" in changed["undo"] and "AWS_PROFILE" not in changed["undo"]
-    assert request("--token", changed["token"], env={"AWS_PROFILE": "mine"})["state"] == "hands-off"
+    assert request("--token", changed["token"], env={"AWS_PROFILE": "mine"})["state"] == "inactive"
     left = request("--compare", "--token", answer["token"], env=env, cwd=world.home)
     assert left["changed"] and set(left["undo"]) == {*answer["set"], *answer["unset"]}
     # The request gets no answer: the blocked state is complete, and the next comparison leads to a new decision.

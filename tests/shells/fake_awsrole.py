@@ -155,7 +155,7 @@ def main():
         for name in [*HIDDEN[:2], *([] if set(changed) & set(KEYS) else KEYS)]:
             if name not in changed:
                 say("__awsrole_hide", name)
-        recipe = {"state": "hands-off"}
+        recipe = {"state": "inactive"}
 
     role = recipe.get("role")
     if "--role" in options:

@@ -151,9 +151,9 @@ def standing(tty, stand_in):
 def test_the_binary_is_told_of_a_manual_change(shell, terminal, project, stand_in):
     tty = terminal(shell, cwd=project)
     tty.run("set -gx AWS_PROFILE ops" if shell == "fish" else "export AWS_PROFILE=ops")
-    assert standing(tty, stand_in) == "hands-off"
+    assert standing(tty, stand_in) == "inactive"
     tty.run("awsrole refresh")
-    assert stand_in.starts()[-2]["env"]["AWSROLE_HOOK"] == "hands-off" and standing(tty, stand_in) == "on"
+    assert stand_in.starts()[-2]["env"]["AWSROLE_HOOK"] == "inactive" and standing(tty, stand_in) == "on"
     assert aws(tty.env()).items() >= DEV.items()
 
 

@@ -186,7 +186,7 @@ def test_changed_by_hand_while_blocked(shell, terminal, project):
     assert aws(tty.env()) == OUTER | {"AWS_PROFILE": "mine"}
 
 
-def test_refresh_ends_hands_off(shell, terminal, project, stand_in):
+def test_refresh_ends_inactive(shell, terminal, project, stand_in):
     tty = terminal(shell)
     tty.run(f"cd {project}")
     tty.run(export(shell, "AWS_PROFILE", "mine"))

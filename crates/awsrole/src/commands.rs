@@ -92,7 +92,7 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
         Command::Logout { place, all, sso: None } => logout::run(place, all, context, settings),
         Command::Exec { target, min_ttl, yes, renew, agent, command } => {
             let wanted = Wanted { target: use_role::or_picked(target, context, settings)?, min_ttl, yes };
-            exec::run(wanted, renew, &command, &for_agent(agent, context), settings)
+            exec::run(wanted, renew, &command, &agent_context(agent, context), settings)
         }
         Command::Sudo { role, command } => sudo::run(role, &command, context, settings),
         Command::Console { print, yes, service, duration, target } => {
@@ -109,7 +109,7 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
                 (false, Some(confirmed)) => ProcessConsent::GivenFor(confirmed),
                 (false, None) => ProcessConsent::No,
             };
-            credential_process::run(target, &consent, &for_agent(agent, context), settings)
+            credential_process::run(target, &consent, &agent_context(agent, context), settings)
         }
         Command::Init { profile, role_arn, source_profile, sso_session, account, role_name, region, yes, dir } => {
             let names_set = sso_session.is_some() || account.is_some() || role_name.is_some();
@@ -163,7 +163,7 @@ fn for_users_only(command: &Command) -> Option<&'static str> {
 }
 
 /// Returns the context of a command that runs for an agent because the user says so.
-fn for_agent(agent: bool, context: &Context) -> Cow<'_, Context> {
+fn agent_context(agent: bool, context: &Context) -> Cow<'_, Context> {
     if !agent {
         return Cow::Borrowed(context);
     }

@@ -75,7 +75,7 @@ pub fn answer(
             {
                 print_notice(format!("{}:{line} sets {name}", file.display()));
             }
-            Export::of(Change::HandsOff { hide: change.hide })
+            Export::of(Change::Inactive { hide: change.hide })
         }
         _ if off => Export { adopt: outer.adopt.clone(), ..Export::of(Change::Outer) },
         _ => match export(&inner, settings, &outer, &files, words, event) {

@@ -26,7 +26,7 @@ pub enum Caller {
     /// The same function after `awsrole off`.
     HookOff,
     /// The same function after a manual change, because of which awsrole is inactive in this directory.
-    HandsOff,
+    Inactive,
     /// The same function in a bash whose PROMPT_COMMAND is readonly, so that the hook is inactive.
     ReadonlyPrompt,
     /// The same function in a shell where another program removed the hook from the prompt.
@@ -49,7 +49,7 @@ pub fn caller() -> Caller {
     let Some(value) = std::env::var_os(HOOK) else { return Caller::Other };
     match value.to_str() {
         Some("off") => Caller::HookOff,
-        Some("hands-off") => Caller::HandsOff,
+        Some("inactive") => Caller::Inactive,
         Some("readonly") => Caller::ReadonlyPrompt,
         Some("replaced") => Caller::Replaced,
         _ => Caller::Hook,

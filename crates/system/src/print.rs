@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 
-use awsrole_core::base::agent::for_agent;
+use awsrole_core::base::agent::with_agent_hints;
 use awsrole_core::base::problem::{HANG, Problem, escape};
 use awsrole_core::base::wrap::wrap;
 
@@ -97,7 +97,7 @@ pub fn print_error_of_kept_role(problem: &Problem, held: &str, why: &str) {
 /// Returns the problem as the reader of stderr needs it: the user, or an agent that can't run all commands.
 #[must_use]
 pub fn for_reader(problem: &Problem) -> Problem {
-    if is_of_agent() { for_agent(problem.clone()) } else { problem.clone() }
+    if is_of_agent() { with_agent_hints(problem.clone()) } else { problem.clone() }
 }
 
 fn print_error_text(text: &str) {

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
-use awsrole_core::explain::summary::{entered_by_cd, problems, summarize};
+use awsrole_core::explain::summary::{assumed_by_cd, problems, summarize};
 use awsrole_core::plan::requester::Requester;
 use awsrole_core::project::approval::{
     ApprovalStatus, Approvals, Chain, Changed, FileChange, InMain, denied_base, untrusted_approvals,
 };
-use awsrole_core::settings::agent::AgentTerms;
+use awsrole_core::settings::agent::EffectiveAgentLimits;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::generation;
 use awsrole_core::shell::state::OuterEnv;
@@ -121,7 +121,7 @@ pub(super) fn run(
     generation::bump(&context.paths, context.now).map_err(|e| super::common::file_problem(&e))?;
     match ambient::caller() {
         Caller::HookOff => super::common::print_off_notice(),
-        Caller::HandsOff => {
+        Caller::Inactive => {
             print_notice("this shell does not change, because of a manual change: see `awsrole status`");
         }
         Caller::ReadonlyPrompt | Caller::Replaced => {
@@ -190,7 +190,7 @@ fn show_file(chain: &Chain, outer: &Context, settings: &Settings) -> Result<(), 
     let accounts = settings.get()?.accounts.clone();
     let agent = &chain.config().agent;
     if !agent.is_empty() {
-        show_line("agents get", &AgentTerms::of(agent, &[], None).summary());
+        show_line("agents get", &EffectiveAgentLimits::of(agent, &[], None).summary());
     }
     let mut label = "inherits from";
     for base in &chain.files()[1..] {
@@ -205,7 +205,7 @@ fn show_file(chain: &Chain, outer: &Context, settings: &Settings) -> Result<(), 
             show_line("owner", &format!("uid {owner}, another user: {}", outer.shorten(&file.path)));
         }
     }
-    show_line("cd assumes", &entered_by_cd(chain.config(), &profiles, &accounts, outer));
+    show_line("cd assumes", &assumed_by_cd(chain.config(), &profiles, &accounts, outer));
     Ok(())
 }
 

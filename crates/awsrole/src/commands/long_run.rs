@@ -15,15 +15,15 @@ use awsrole_core::session::encryption::{CacheEncryption, SealError};
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::confirm::Confirmation;
 use awsrole_core::shell::environment::EnvDiff;
-use awsrole_core::shell::long_run::{Run, SavedEnvironment, exists, remove_when_gone};
+use awsrole_core::shell::long_run::{Run, SavedEnvironment, process_exists, remove_when_gone};
 use awsrole_core::shell::role_profiles;
 
 use super::held::ActiveRole;
 use super::target::Target;
 use awsrole_system::ambient;
 
-/// The pause between two checks whether a process still runs, on systems that have no handle to wait for.
-const PAUSE: Duration = Duration::from_secs(2);
+/// The time between two checks whether a process still runs, on systems that have no handle to wait for.
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Writes the copies of the AWS files and starts the process that removes them.
 ///
@@ -127,8 +127,8 @@ fn watcher(context: &Context, process: u32, run: &str, start: bool) -> Option<Co
 /// Waits for the end of a process. The lock isn't sufficient, because some programs close all inherited files.
 fn await_end(process: u32) {
     if !await_handle(process) {
-        while exists(process) {
-            std::thread::sleep(PAUSE);
+        while process_exists(process) {
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 }

@@ -90,7 +90,7 @@ pub(super) fn run(all: bool, context: &Context, settings: &Settings) -> Result<O
 /// it, and the state of the role and the variables contradict each other.
 fn was_changed_manually(context: &Context) -> bool {
     match ambient::caller() {
-        Caller::HandsOff => true,
+        Caller::Inactive => true,
         Caller::Hook => Inactive::is_unnoticed(&context.env) && upward(&context.dir).is_empty(),
         _ => false,
     }

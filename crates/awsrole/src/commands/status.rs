@@ -18,7 +18,7 @@ use awsrole_core::project::approval::{ApprovalStatus, Refusal, Verdict};
 use awsrole_core::project::discover::upward;
 use awsrole_core::session::cache::Cache;
 use awsrole_core::settings::accounts::{Accounts, Color};
-use awsrole_core::settings::agent::{AgentLimits, AgentTerms};
+use awsrole_core::settings::agent::{AgentLimits, EffectiveAgentLimits};
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::choice::{self, Choices};
 use awsrole_core::shell::export::{END_PROFILE, evaluate_directory, plan_role, unproven};
@@ -36,7 +36,7 @@ struct Known(Vec<(&'static str, String)>);
 pub(super) fn run(json: bool, long: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
     let outer = OuterEnv::reconstruct(&context.env);
     let blocked = context.env.text(awsrole_core::shell::state::NAME) == Some(awsrole_core::shell::state::BLOCKED);
-    let manual = Inactive::of(&context.env, &outer, ambient::caller() == Caller::HandsOff);
+    let manual = Inactive::of(&context.env, &outer, ambient::caller() == Caller::Inactive);
     if json || long {
         let known = known(&outer, blocked, manual.as_ref(), context, settings);
         out(&if json { known.json() } else { known.lines(context.now) })?;
@@ -110,7 +110,7 @@ impl Known {
     /// Adds what the agent gets that runs the command.
     fn agent(&mut self, file: &[AgentLimits], context: &Context, settings: &Settings) {
         if let Some(agent) = Agent::recognize(&context.env) {
-            let gets = AgentTerms::of(file, &settings.or_default().agent, Some(&agent)).summary();
+            let gets = EffectiveAgentLimits::of(file, &settings.or_default().agent, Some(&agent)).summary();
             self.add("agent", format!("{} gets {gets}", agent.name()));
         }
     }

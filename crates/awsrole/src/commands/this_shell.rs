@@ -22,13 +22,13 @@ const SYSTEM_FILES: [&str; 4] = ["/etc/bash.bashrc", "/etc/bashrc", "/etc/profil
 pub(super) fn examine(context: &Context, outer: &Context) -> Finding {
     let about = "this shell";
     if let Some(change) =
-        Inactive::of(&context.env, &OuterEnv::reconstruct(&context.env), ambient::caller() == Caller::HandsOff)
+        Inactive::of(&context.env, &OuterEnv::reconstruct(&context.env), ambient::caller() == Caller::Inactive)
     {
         return Finding::new(Level::Bad, about, format!("has the hook, which is inactive: {}", change.text()))
             .hint(format!("{}: the cached session is exported again", change.end()));
     }
     match (ambient::caller(), parent_shell()) {
-        (Caller::Hook | Caller::HandsOff, _) => Finding::new(Level::Ok, about, "has the hook"),
+        (Caller::Hook | Caller::Inactive, _) => Finding::new(Level::Ok, about, "has the hook"),
         (Caller::HookOff, _) => {
             Finding::new(Level::Note, about, "has the hook, and awsrole is off").hint(ambient::ON_AGAIN)
         }

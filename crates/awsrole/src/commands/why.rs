@@ -25,7 +25,7 @@ pub(super) fn run(
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
     let without = OuterEnv::reconstruct(&context.env);
-    let manual = Inactive::of(&context.env, &without, ambient::caller() == Caller::HandsOff);
+    let manual = Inactive::of(&context.env, &without, ambient::caller() == Caller::Inactive);
     let outer = context.with_env(without.env);
     let TargetOptions { role, place } = target;
     let in_use = match role.is_none() && place.is_empty() {

@@ -89,7 +89,7 @@ impl Agent {
 
     /// Completes the error that the agent doesn't get something.
     #[must_use]
-    pub fn refuse(&self, problem: Problem) -> Problem {
+    pub fn refusal(&self, problem: Problem) -> Problem {
         let (how, hint) = match self.variable {
             Some(variable) => (format!("{variable} is set"), "in a terminal of their own"),
             None => ("`awsrole exec --agent`".to_owned(), "without `--agent`"),
@@ -138,7 +138,7 @@ pub const USER_COMMANDS: [&str; 10] = [
 
 /// Returns the problem as an agent reads it: a hint with a command that is for the user alone says so.
 #[must_use]
-pub fn for_agent(problem: Problem) -> Problem {
+pub fn with_agent_hints(problem: Problem) -> Problem {
     let command = |text: &str| USER_COMMANDS.into_iter().find(|command| text.contains(command));
     let hints = problem.hints.iter().map(|hint| match command(hint) {
         Some(_) if !hint.starts_with(ASK) => format!("{ASK}: {hint}"),
@@ -250,19 +250,19 @@ mod tests {
             ([(VARIABLE, "limited:x")], "x (`awsrole exec --agent`)", "without `--agent`"),
         ] {
             let env = Env(env.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect());
-            let problem = Agent::recognize(&env).unwrap().refuse(Problem::new("no"));
+            let problem = Agent::recognize(&env).unwrap().refusal(Problem::new("no"));
             assert_eq!(problem.causes, [format!("this process belongs to an agent: {cause}")]);
             assert_eq!(problem.hints, [format!("ask your user to run it {hint}")]);
-            assert_eq!(for_agent(problem.clone()), problem);
+            assert_eq!(with_agent_hints(problem.clone()), problem);
         }
         let env = Env([("CLAUDECODE".into(), "1".into())].into());
-        let problem = Agent::always_limited(&env).refuse(Problem::new("no"));
+        let problem = Agent::always_limited(&env).refusal(Problem::new("no"));
         assert_eq!(problem.causes, ["this process belongs to an agent: claude-code (`awsrole exec --agent`)"]);
     }
 
     #[test]
     fn hints_with_commands_of_the_user_say_so() {
-        let shown = |problem: Problem| for_agent(problem).hints;
+        let shown = |problem: Problem| with_agent_hints(problem).hints;
         let hint = |hint: &str| shown(Problem::new("x").hint(hint));
         assert_eq!(hint("run `awsrole refresh`"), ["run `awsrole refresh`"]);
         assert_eq!(hint("`awsrole allow` allows it again"), ["ask your user: `awsrole allow` allows it again"]);

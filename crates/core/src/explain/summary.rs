@@ -29,7 +29,7 @@ pub fn summarize(
     accounts: &Accounts,
     context: &Context,
 ) -> Result<Vec<Summary>, Problem> {
-    entered(config)
+    assumable_roles(config)
         .into_iter()
         .map(|name| {
             let previewed = preview(config, name, profiles, context);
@@ -42,7 +42,7 @@ pub fn summarize(
 
 /// Returns the names of the roles that can be assumed, in the order of the file. Those of the files from which it
 /// inherits follow. `None` is the nameless role.
-fn entered(config: &Config) -> Vec<Option<&str>> {
+fn assumable_roles(config: &Config) -> Vec<Option<&str>> {
     let mut names: Vec<Option<&str>> = config.role_names().map(Some).collect();
     names.sort_by_cached_key(|name| {
         let Origin { file, line } = config.origin(*name, "");
@@ -59,7 +59,7 @@ fn entered(config: &Config) -> Vec<Option<&str>> {
 /// It calls nothing, so refusals by AWS aren't included.
 pub fn problems(config: &Config, profiles: &Profiles, context: &Context) -> Result<Vec<Problem>, Problem> {
     let mut problems: Vec<Problem> = Vec::new();
-    for name in entered(config) {
+    for name in assumable_roles(config) {
         let (name, keys) = config.select(name)?;
         let region = match preview(config, name.as_deref(), profiles, context) {
             Ok(preview) => preview.region,
@@ -80,7 +80,7 @@ pub fn problems(config: &Config, profiles: &Profiles, context: &Context) -> Resu
 
 /// Returns the name of the role that `cd` assumes, or the reason why it assumes none.
 #[must_use]
-pub fn entered_by_cd(config: &Config, profiles: &Profiles, accounts: &Accounts, context: &Context) -> String {
+pub fn assumed_by_cd(config: &Config, profiles: &Profiles, accounts: &Accounts, context: &Context) -> String {
     let (name, keys) = match config.select(None) {
         Err(problem) => return format!("nothing: {}", problem.summary),
         Ok(selected) => selected,
@@ -295,7 +295,7 @@ source_profile = jump
         for (accounts, expected) in [(&protected, true), (&Accounts::default(), false)] {
             let roles = summarize(&config, &profiles, accounts, &context).unwrap();
             assert!(roles.iter().all(|role| role.lines.iter().any(|(label, _)| *label == "protected") == expected));
-            let nothing = entered_by_cd(&config, &profiles, accounts, &context).starts_with("nothing: far");
+            let nothing = assumed_by_cd(&config, &profiles, accounts, &context).starts_with("nothing: far");
             assert_eq!(nothing, expected);
         }
     }

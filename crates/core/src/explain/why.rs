@@ -151,7 +151,7 @@ pub struct SessionReport {
     pub expires: Option<String>,
     /// Whether it isn't the session that awsrole makes for this agent: a parent process selected another one.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub is_of_parent: bool,
+    pub selected_by_parent: bool,
     /// When the shell gives up the role that `awsrole use` chose.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ends: Option<String>,
@@ -406,7 +406,7 @@ fn guards(guard: &Guard, keys: &RoleConfig) -> Vec<String> {
         Confirm::Account => Some("asks for the account".to_owned()),
     };
     let ends = keys.expires_after.map(|time| format!("ends {time} after `awsrole use`"));
-    let mut sources: Vec<&String> = guard.keys.iter().filter_map(|key| key.source_role.as_ref()).collect();
+    let mut sources: Vec<&String> = guard.settings.iter().filter_map(|setting| setting.source_role.as_ref()).collect();
     sources.dedup();
     let sources = sources.into_iter().map(|source| format!("because of its source role {source}"));
     [protected, manual, confirm, ends].into_iter().flatten().chain(sources).collect()
@@ -529,7 +529,7 @@ fn held(inner: &Context) -> SessionReport {
         role: None,
         key: None,
         expires: None,
-        is_of_parent: false,
+        selected_by_parent: false,
         ends: None,
         set: Vec::new(),
         hidden: Vec::new(),

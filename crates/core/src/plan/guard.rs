@@ -22,12 +22,12 @@ pub struct Guard {
     /// The account, as it is shown to the user, if it is protected.
     pub protected: Option<String>,
     /// The keys of the project file that set a condition, those of the role itself first.
-    pub keys: Vec<GuardKey>,
+    pub settings: Vec<GuardSetting>,
 }
 
 /// A `manual` or `confirm` that applies to a role.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GuardKey {
+pub struct GuardSetting {
     /// The name of the key.
     pub key: &'static str,
     /// The source role that has the key. `None` is the role itself.
@@ -36,7 +36,7 @@ pub struct GuardKey {
     pub origin: Origin,
 }
 
-impl GuardKey {
+impl GuardSetting {
     /// Returns a sentence for an error about the role.
     #[must_use]
     pub fn reason(&self) -> String {
@@ -60,7 +60,7 @@ impl Guard {
                 if is_set {
                     let origin = config.origin(name.as_deref(), key);
                     let source_role = name.clone().filter(|_| index > 0);
-                    guard.keys.push(GuardKey { key, source_role, origin });
+                    guard.settings.push(GuardSetting { key, source_role, origin });
                 }
             }
             guard.manual |= keys.manual == Some(true);
@@ -99,8 +99,8 @@ impl Guard {
         let (name, _) = allowed.config().select(None)?;
         let named = |name: &str| format!("run `awsrole use {name}`, or `awsrole exec --role {name} -- CMD`");
         let into_table = "move its keys into a table [role.NAME], and run `awsrole use NAME`";
-        let key = self.keys.iter().find(|key| key.key == "manual");
-        let source = key.and_then(|key| Some((key.source_role.as_ref()?, &key.origin)));
+        let manual = self.settings.iter().find(|setting| setting.key == "manual");
+        let source = manual.and_then(|setting| Some((setting.source_role.as_ref()?, &setting.origin)));
         if let (None, Some((source, at))) = (&self.protected, source) {
             let has = format!("{at}: its source role {source} has `manual = true`");
             let open = format!("remove the key there, if `cd` may assume {source}");
@@ -267,10 +267,10 @@ credential_process = vault
             for role in [None, Some("near")] {
                 let guard = Guard::of_file(&roles(far, middle, near, top), role);
                 assert_eq!((guard.manual, guard.confirm), expected, "{far}{middle}{near}{top}");
-                assert_eq!(guard.keys.is_empty(), expected == (false, Confirm::Never));
+                assert_eq!(guard.settings.is_empty(), expected == (false, Confirm::Never));
             }
         }
-        let reasons = |guard: Guard| guard.keys.iter().map(GuardKey::reason).collect::<Vec<_>>();
+        let reasons = |guard: Guard| guard.settings.iter().map(GuardSetting::reason).collect::<Vec<_>>();
         let config = roles(manual, asks, manual, "");
         assert_eq!(
             reasons(Guard::of_file(&config, None)),

@@ -110,12 +110,12 @@ impl RolePlan {
                 _ => Ok(()),
             },
         }
-        .map_err(|why| self.refuse(layer, &why))?;
+        .map_err(|why| self.limit_problem(layer, &why))?;
         let others: Vec<String> = self.scoped().map(|step| step.limited_by.shown()).collect();
         if others.len() >= MAX_LAYERS {
             let others = others.join(", ");
             let most = format!("{SCOPE} adds at most {MAX_LAYERS} policies to a session: {others}");
-            return Err(self.refuse(layer, &most));
+            return Err(self.limit_problem(layer, &most));
         }
         self.steps.push(Step::GetScopedCredentials(GetScopedCredentials {
             policy: Some(layer.document.clone()),
@@ -182,7 +182,7 @@ impl RolePlan {
         }
     }
 
-    fn refuse(&self, layer: &Layer, why: &str) -> Problem {
+    fn limit_problem(&self, layer: &Layer, why: &str) -> Problem {
         let LimitedBy { setting, origin } = &layer.limited_by;
         Problem::new(format!("{origin}: cannot limit {} by {setting}", self.title()))
             .because(why)

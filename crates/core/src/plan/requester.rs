@@ -14,7 +14,7 @@ use crate::plan::limit::Limit;
 use crate::plan::role_plan::RolePlan;
 use crate::project::config::Config;
 use crate::settings::accounts::Accounts;
-use crate::settings::agent::{AgentLimits, AgentPolicy, AgentTerms};
+use crate::settings::agent::{AgentLimits, AgentPolicy, EffectiveAgentLimits};
 use crate::settings::user_config::Settings;
 
 /// The user or the agent that requests a session, and the accounts that the user protects.
@@ -64,7 +64,7 @@ impl Requester {
     pub fn refuse_agent(context: &Context, what: &str) -> Result<(), Problem> {
         match Agent::recognize(&context.env) {
             None => Ok(()),
-            Some(agent) => Err(agent.refuse(Problem::new(format!("agents can't {what}")))),
+            Some(agent) => Err(agent.refusal(Problem::new(format!("agents can't {what}")))),
         }
     }
 
@@ -81,17 +81,17 @@ impl Requester {
             (Some(only), Some(named)) if only.value != named => {
                 let problem = Problem::new(format!("role {named} isn't for agents"));
                 let problem = problem.because(format!("{}: agents get {}", only.origin, only.value));
-                return Err(requester.agent.refuse(problem));
+                return Err(requester.agent.refusal(problem));
             }
             (Some(only), _) => Some(only.value.as_str()),
             (None, named) => named,
         };
         let (name, _) = config.select(role)?;
-        if let Some(key) = Guard::of_file(config, role).keys.first() {
+        if let Some(setting) = Guard::of_file(config, role).settings.first() {
             let title = name.map(|name| format!("role {name}")).unwrap_or("this role".to_owned());
             return Err(requester
                 .agent
-                .refuse(Problem::new(format!("{title} isn't for agents")).because(key.reason())));
+                .refusal(Problem::new(format!("{title} isn't for agents")).because(setting.reason())));
         }
         Ok(role)
     }
@@ -115,7 +115,7 @@ impl Requester {
         if let Some(account) = protected_account(&plan, &self.protected) {
             let account = self.protected.shown(&account);
             let problem = Problem::new(format!("account {account} isn't for agents"));
-            return Err(requester.agent.refuse(problem.because("config.toml sets `protect = true` for it")));
+            return Err(requester.agent.refusal(problem.because("config.toml sets `protect = true` for it")));
         }
         let plan = requester.layers(file).iter().try_fold(plan, RolePlan::limited)?;
         Ok(RolePlan { agent: Some(requester.agent.clone()), ..plan })
@@ -124,16 +124,17 @@ impl Requester {
 
 impl LimitedAgent {
     fn check_denied(&self, file: &[AgentLimits]) -> Result<(), Problem> {
-        match AgentTerms::of(file, &self.settings, None).denied {
+        match EffectiveAgentLimits::of(file, &self.settings, None).denied {
             None => Ok(()),
-            Some(at) => Err(self.agent.refuse(Problem::new(format!("{at}: agents get no role")))),
+            Some(at) => Err(self.agent.refusal(Problem::new(format!("{at}: agents get no role")))),
         }
     }
 
     /// Returns the limits of the file, of the user and of the organization. Each policy is a limit of its own, because
     /// policies of one call would be combined to a wider one.
     fn layers(&self, file: &[AgentLimits]) -> Vec<Limit> {
-        let AgentTerms { policies, duration: shortest, .. } = AgentTerms::of(file, &self.settings, Some(&self.agent));
+        let EffectiveAgentLimits { policies, duration: shortest, .. } =
+            EffectiveAgentLimits::of(file, &self.settings, Some(&self.agent));
         let limit = |policy, preset, duration, origin: &Origin| Limit {
             policy,
             preset,

@@ -129,7 +129,7 @@ impl AgentLimits {
 }
 
 /// What several `[agent]` tables say together. All of them apply.
-pub struct AgentTerms<'t> {
+pub struct EffectiveAgentLimits<'t> {
     /// The line that denies agents every role.
     pub denied: Option<&'t Origin>,
     /// The only role that agents get: that of the first table that names one.
@@ -140,7 +140,7 @@ pub struct AgentTerms<'t> {
     pub duration: Option<&'t Located<SessionDuration>>,
 }
 
-impl<'t> AgentTerms<'t> {
+impl<'t> EffectiveAgentLimits<'t> {
     /// Returns the terms of all agents, or of one that awsrole may limit anyway. `file` are the tables of a project,
     /// and `settings` those of the user and of the organization.
     #[must_use]

@@ -71,7 +71,7 @@ pub fn compare(mut token: Token, typed: Option<&str>, context: &Context) -> Comp
         (Event::Changed, _) => changed
             .last()
             .map(|name| format!("{name} was changed manually: inactive until you unset it or `awsrole refresh`")),
-        (Event::Prompt, Held::HandsOff) if token.basis.nearest == basis.nearest => {
+        (Event::Prompt, Held::Inactive) if token.basis.nearest == basis.nearest => {
             Some("active again: what was set manually is gone".to_owned())
         }
         _ => None,
@@ -95,7 +95,7 @@ fn is_valid(token: &Token, basis: &Basis, changed: &[String], context: &Context)
     let was = &token.basis;
     match token.held {
         Held::New => false,
-        Held::HandsOff => was.nearest == basis.nearest && (!token.has_values || has_values(&context.env)),
+        Held::Inactive => was.nearest == basis.nearest && (!token.has_values || has_values(&context.env)),
         // Without a file, neither an approval nor `refresh` can change anything.
         Held::Outer if basis.nearest.is_empty() => was.nearest.is_empty(),
         Held::Outer => was == basis,

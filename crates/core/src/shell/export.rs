@@ -135,7 +135,7 @@ pub enum Change {
     /// Placeholders, with which every AWS client fails.
     Blocked,
     /// The user changed variables manually. awsrole sets nothing, and hides the variables below until the user leaves.
-    HandsOff {
+    Inactive {
         /// Variables to unset.
         hide: Vec<&'static str>,
     },

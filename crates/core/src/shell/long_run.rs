@@ -30,7 +30,7 @@ const MAX_BYTES: u64 = 1024 * 1024;
 const PREFIX: &str = "run-";
 
 /// In a directory's name, the start of a process on a system without /proc.
-const UNKNOWN: u64 = 0;
+const UNKNOWN_START_TIME: u64 = 0;
 
 /// The locked directory of a run.
 pub struct Run {
@@ -68,7 +68,7 @@ impl Run {
         parent.lock().map_err(failed)?;
         remove_remains(&runs);
         let private = fs::Permissions::from_mode(0o700);
-        let prefix = format!("{PREFIX}{process}.{}-", started(process).unwrap_or(UNKNOWN));
+        let prefix = format!("{PREFIX}{process}.{}-", start_time(process).unwrap_or(UNKNOWN_START_TIME));
         let dir = tempfile::Builder::new().prefix(&prefix).permissions(private).tempdir_in(&runs).map_err(failed)?;
         let held = File::open(dir.path()).map_err(failed)?;
         held.lock().map_err(failed)?;
@@ -201,7 +201,7 @@ fn remove_remains(runs: &Path) -> Remains {
         let (path, name) = (entry.path(), entry.file_name());
         let Some(name) = name.to_str().and_then(only_a_name) else { continue };
         let is_dir = entry.file_type().is_ok_and(|found| found.is_dir());
-        if !is_dir || command_lives(name) {
+        if !is_dir || is_command_running(name) {
             continue;
         }
         match File::open(&path) {
@@ -219,13 +219,13 @@ fn remove_remains(runs: &Path) -> Remains {
 }
 
 /// Returns whether the process in a directory's name still runs.
-fn command_lives(name: &str) -> bool {
+fn is_command_running(name: &str) -> bool {
     let named = || {
         let (process, rest) = name.strip_prefix(PREFIX)?.split_once('.')?;
         let (time, _) = rest.split_once('-')?;
         Some((process.parse().ok()?, time.parse().ok()?))
     };
-    named().is_some_and(|(process, recorded): (u32, u64)| is_same(process, recorded, started(process)))
+    named().is_some_and(|(process, recorded): (u32, u64)| is_same(process, recorded, start_time(process)))
 }
 
 /// Returns whether a process is the one whose start was recorded, if it started at `time`.
@@ -233,20 +233,20 @@ fn is_same(process: u32, recorded: u64, time: Option<u64>) -> bool {
     match time {
         Some(time) => time == recorded,
         // A later process with this ID only delays the removal.
-        None => recorded == UNKNOWN && exists(process),
+        None => recorded == UNKNOWN_START_TIME && process_exists(process),
     }
 }
 
 /// Returns whether there is a process with this ID.
 #[must_use]
-pub fn exists(process: u32) -> bool {
+pub fn process_exists(process: u32) -> bool {
     let pid = i32::try_from(process).ok().and_then(rustix::process::Pid::from_raw);
     pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
 }
 
 /// Returns when a process started, in clock ticks since boot. It distinguishes processes that got the same process ID.
 /// `None` if the process has ended, or on systems without /proc, such as macOS.
-fn started(process: u32) -> Option<u64> {
+fn start_time(process: u32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The program's name, in parentheses, may contain any character (proc(5)).
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
@@ -319,14 +319,14 @@ mod tests {
     #[test]
     fn a_number_that_another_process_got_is_no_life() {
         let me = std::process::id();
-        let time = started(me);
+        let time = start_time(me);
         assert_eq!(time.is_some(), cfg!(target_os = "linux"));
         if let Some(time) = time {
-            assert!(command_lives(&format!("run-{me}.{time}-x")));
+            assert!(is_command_running(&format!("run-{me}.{time}-x")));
             for name in
                 [format!("run-{me}.{}-x", time + 1), format!("run-{me}.{time}"), format!("run-{me}-x"), "run-x".into()]
             {
-                assert!(!command_lives(&name), "{name}");
+                assert!(!is_command_running(&name), "{name}");
             }
         }
     }
@@ -335,10 +335,15 @@ mod tests {
     fn without_proc_a_process_is_known_by_its_id() {
         let mut child = std::process::Command::new("/bin/cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
         let id = child.id();
-        assert!(exists(id) && is_same(id, UNKNOWN, None));
-        assert!(!is_same(id, 1, None) && !is_same(id, UNKNOWN, Some(1)));
+        assert!(process_exists(id) && is_same(id, UNKNOWN_START_TIME, None));
+        assert!(!is_same(id, 1, None) && !is_same(id, UNKNOWN_START_TIME, Some(1)));
         child.kill().and_then(|()| child.wait()).unwrap();
-        assert!(!exists(id) && !is_same(id, UNKNOWN, None) && !exists(0) && !exists(u32::MAX));
+        assert!(
+            !process_exists(id)
+                && !is_same(id, UNKNOWN_START_TIME, None)
+                && !process_exists(0)
+                && !process_exists(u32::MAX)
+        );
     }
 
     #[test]

@@ -54,10 +54,10 @@ pub struct Inactive {
 impl Inactive {
     /// Returns the manual change that the environment of a command shows.
     ///
-    /// `hands_off` is whether the shell noticed it. Until the next prompt, and in programs that are called with a
+    /// `inactive` is whether the shell noticed it. Until the next prompt, and in programs that are called with a
     /// variable of their own, the state of the role and the variables contradict each other.
     #[must_use]
-    pub fn of(env: &Env, outer: &OuterEnv, hands_off: bool) -> Option<Self> {
+    pub fn of(env: &Env, outer: &OuterEnv, inactive: bool) -> Option<Self> {
         let names = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_ACCESS_KEY_ID"];
         let ours = exported_key_id(env);
         let shown = |name: &&str| {
@@ -66,7 +66,7 @@ impl Inactive {
         };
         let set: Vec<String> = names.iter().filter_map(shown).collect();
         let unnoticed = ours.is_some() && outer.role.is_none() && !set.is_empty();
-        (hands_off || unnoticed).then_some(Self { set })
+        (inactive || unnoticed).then_some(Self { set })
     }
 
     /// Returns whether variables were set or unset since awsrole exported a role.
@@ -125,9 +125,9 @@ mod tests {
     #[test]
     fn a_change_is_told_with_what_ends_it() {
         let env = |pairs: &[(&str, &str)]| Env(pairs.iter().map(|(name, value)| (name.into(), value.into())).collect());
-        let of = |pairs: &[(&str, &str)], hands_off| {
+        let of = |pairs: &[(&str, &str)], inactive| {
             let env = env(pairs);
-            Inactive::of(&env, &OuterEnv::reconstruct(&env), hands_off).map(|found| (found.text(), found.end()))
+            Inactive::of(&env, &OuterEnv::reconstruct(&env), inactive).map(|found| (found.text(), found.end()))
         };
         let told = |text: &str, end: &str| Some((text.to_owned(), end.to_owned()));
         assert_eq!(of(&[("AWS_PROFILE", "ops")], false), None);

@@ -54,7 +54,7 @@ pub fn restored(export: &Export) -> Vec<(&str, Option<&str>)> {
 pub fn changes(change: &mut Change, blocked: impl FnOnce() -> EnvDiff) -> EnvDiff {
     match change {
         Change::Outer => EnvDiff { set: Vec::new(), hide: Vec::new() },
-        Change::HandsOff { hide } => EnvDiff { set: Vec::new(), hide: hide.clone() },
+        Change::Inactive { hide } => EnvDiff { set: Vec::new(), hide: hide.clone() },
         Change::Blocked => blocked(),
         Change::Role(diff) => EnvDiff { set: std::mem::take(&mut diff.set), hide: diff.hide.clone() },
     }
@@ -108,7 +108,7 @@ pub fn command_json(token: &Token) -> Zeroizing<String> {
 pub fn hook(token: &Token) -> &'static str {
     match token.held {
         _ if token.off => "off",
-        Held::HandsOff => "hands-off",
+        Held::Inactive => "inactive",
         Held::New | Held::Outer | Held::Role | Held::Blocked => "on",
     }
 }

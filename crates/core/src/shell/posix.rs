@@ -61,7 +61,7 @@ pub fn environment(outer: &Env, export: &Export, files: &[PathBuf]) -> Env {
         };
     }
     match &export.change {
-        Change::Outer | Change::HandsOff { .. } => env,
+        Change::Outer | Change::Inactive { .. } => env,
         Change::Role(diff) => child_environment(&env, diff),
         Change::Blocked => {
             let words = ChosenWords { role: export.chosen.as_deref(), profile: export.chosen_profile.as_deref() };

@@ -114,11 +114,11 @@ impl Shell {
         let state = match &export.change {
             Change::Outer => "outer",
             Change::Blocked => "blocked",
-            Change::HandsOff { hide } => {
+            Change::Inactive { hide } => {
                 for name in hide {
                     line(&["__awsrole_hide", name], None);
                 }
-                "hands-off"
+                "inactive"
             }
             Change::Role(diff) => {
                 for name in &diff.hide {
@@ -152,7 +152,7 @@ fn room(export: &Export, views: Option<&Views>) -> usize {
             let set = diff.set.iter().map(|(name, value)| line(name, value.shown().len()));
             set.chain(diff.hide.iter().map(|name| line(name, 0))).sum()
         }
-        Change::HandsOff { hide } => hide.iter().map(|name| line(name, 0)).sum(),
+        Change::Inactive { hide } => hide.iter().map(|name| line(name, 0)).sum(),
         Change::Outer | Change::Blocked => 0,
     };
     let unset: usize = export.unset.iter().map(|name| line(name, 0)).sum();

@@ -34,7 +34,7 @@ pub enum Held {
     /// Placeholders.
     Blocked,
     /// What the user set manually.
-    HandsOff,
+    Inactive,
 }
 
 impl Held {
@@ -46,7 +46,7 @@ impl Held {
             Self::Outer => "outer",
             Self::Role => "role",
             Self::Blocked => "blocked",
-            Self::HandsOff => "hands-off",
+            Self::Inactive => "inactive",
         }
     }
 
@@ -57,7 +57,7 @@ impl Held {
             Change::Outer => Self::Outer,
             Change::Role(_) => Self::Role,
             Change::Blocked => Self::Blocked,
-            Change::HandsOff { .. } => Self::HandsOff,
+            Change::Inactive { .. } => Self::Inactive,
         }
     }
 }

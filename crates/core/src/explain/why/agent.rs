@@ -9,7 +9,7 @@ use crate::base::agent::Agent;
 use crate::base::context::Context;
 use crate::plan::role_plan::RolePlan;
 use crate::session::cache::Cache;
-use crate::settings::agent::{AgentLimits, AgentTerms};
+use crate::settings::agent::{AgentLimits, EffectiveAgentLimits};
 use crate::settings::user_config::Settings;
 use crate::shell::state::OuterEnv;
 
@@ -29,7 +29,7 @@ impl AgentReport {
     /// Returns the report, or `None` for the user if no `[agent]` table applies. `file` are the tables of a project.
     pub(super) fn of(file: &[AgentLimits], settings: &Settings, context: &Context) -> Option<Self> {
         let agent = Agent::recognize(&context.env);
-        let terms = AgentTerms::of(file, &settings.or_default().agent, agent.as_ref());
+        let terms = EffectiveAgentLimits::of(file, &settings.or_default().agent, agent.as_ref());
         let gets: Vec<String> =
             terms.located().iter().map(|term| shown_at(&term.value, &term.origin, context)).collect();
         let name = agent.map(|agent| agent.name().to_owned());
@@ -61,7 +61,7 @@ impl Why {
     pub(super) fn note_session_of_parent(&mut self, plan: &RolePlan, inner: &Context, settings: &Settings) {
         let cache = Cache::open(inner, settings.or_default().key);
         let own = cache.keys(plan).session(plan.steps.len());
-        self.shell.is_of_parent = OuterEnv::reconstruct(&inner.env).role.is_some_and(|held| held.entry != own);
+        self.shell.selected_by_parent = OuterEnv::reconstruct(&inner.env).role.is_some_and(|held| held.entry != own);
     }
 }
 

@@ -118,7 +118,7 @@ impl SessionReport {
         if let Some(change) = &self.manual_change {
             add("because", change.clone());
         }
-        if self.is_of_parent {
+        if self.selected_by_parent {
             add("agent", "not the session above: a parent process selected this one".to_owned());
         }
         if let Some(key) = &self.key {

@@ -197,7 +197,7 @@ impl<'p> Resolver<'p> {
                     // The order is that of botocore (`EnvProvider.TOKENS`).
                     session_token: env.filled(token).map(Secret::new),
                 };
-                no_token_beside(&keys, at, token)?;
+                reject_token_with(&keys, at, token)?;
                 Ok(Source::StaticKeys(keys))
             }
             _ => Err(Problem::new(format!("{at}: credential_source `{text}` isn't one that the AWS CLI knows"))
@@ -402,7 +402,7 @@ fn static_keys(profile: Profile<'_>, file: Profile<'_>) -> Result<Source, Proble
     };
     let token = ["aws_security_token", "aws_session_token"].into_iter().find(|key| file.has(key));
     let token = token.unwrap_or("aws_session_token");
-    no_token_beside(&keys, &file.origin(token), token)?;
+    reject_token_with(&keys, &file.origin(token), token)?;
     Ok(Source::StaticKeys(keys))
 }
 
@@ -442,7 +442,7 @@ fn missing(whose: &str, section: Profile<'_>, key: &str) -> Problem {
 
 /// Checks that no outdated session token accompanies a long-lived key. The AWS CLI would send it and fail, and the key
 /// would be mistaken for a temporary one.
-fn no_token_beside(keys: &StaticKeys, at: &Origin, name: &str) -> Result<(), Problem> {
+fn reject_token_with(keys: &StaticKeys, at: &Origin, name: &str) -> Result<(), Problem> {
     if keys.session_token.is_none() || !is_long_term_key_id(&keys.access_key_id) {
         return Ok(());
     }

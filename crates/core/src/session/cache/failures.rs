@@ -80,13 +80,13 @@ impl Cache {
         if failure.at > seconds(now) + 60 {
             return None;
         }
-        let believed = match (trigger, failure.kind) {
+        let lifetime = match (trigger, failure.kind) {
             (Trigger::User, FailureKind::LoggedOut) => 0,
             (Trigger::User, _) => 5,
             (Trigger::Background, FailureKind::Transient | FailureKind::Refused) => 30,
             (Trigger::Background, FailureKind::LoggedOut) => u64::MAX,
         };
-        (failure.version == 1 && age < believed).then_some(failure)
+        (failure.version == 1 && age < lifetime).then_some(failure)
     }
 
     /// Returns the failure that prevents another attempt at a plan's last step: a logout from its session, or a failure

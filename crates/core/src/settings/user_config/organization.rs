@@ -16,7 +16,7 @@ use crate::base::files::trusted::{self, Distrust, Untrusted};
 use crate::base::location::line_of;
 use crate::base::problem::Problem;
 use crate::settings::accounts::{Account, AccountName, Accounts};
-use crate::settings::agent::{AgentKeys, AgentLimits, AgentTerms};
+use crate::settings::agent::{AgentKeys, AgentLimits, EffectiveAgentLimits};
 
 /// The largest file that is read, in bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -171,7 +171,7 @@ impl Organization {
             counted(self.accounts.0.len(), "account"),
             counted(self.trust.len(), "trust rule"),
             self.agent.as_ref().map(|agent| {
-                let terms = AgentTerms::of(std::slice::from_ref(agent), &[], None);
+                let terms = EffectiveAgentLimits::of(std::slice::from_ref(agent), &[], None);
                 format!("agents get {}", terms.summary())
             }),
             self.session_name.as_ref().map(|template| format!("session name {}", template.shown())),
