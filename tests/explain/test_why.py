@@ -266,7 +266,7 @@ def test_a_role_with_a_manual_source_role(world):
     """`cd` assumes neither, and the problem in the blocked shell names the key."""
     folder = world.project("shop", CHAIN.replace("external_id", "manual = true\nconfirm = true\nexternal_id"), allow=True)
     text, told = why(world, folder)
-    assert told["next"] == "nothing on `cd`: `awsrole use second` enters it"
+    assert told["next"] == "nothing on `cd`: `awsrole use second` assumes it"
     assert told["chain"]["guards"] == ["chosen by name", "asks for confirmation", "because of its source role first"]
     assert "chosen by name, asks for confirmation, because of its source role first" in section(text, "role")
     text, told = why(world, folder, env={"AWSROLE_STATE": "blocked"})
