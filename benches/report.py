@@ -29,7 +29,11 @@ def lines(found: dict) -> str:
     shells = [f"{show(rows['awsrole']['median'])} in {shell}" for shell, rows in found["prompts"].items()]
     peers = {tool for rows in found["prompts"].values() for tool in rows} & {"direnv", "mise"}
     times = {tool: [rows[tool]["median"] / rows["awsrole"]["median"] for rows in found["prompts"].values()] for tool in peers}
-    others = " and ".join(f"{tool} takes {least(times[tool])}–{most(times[tool])}× as long" for tool in sorted(times))
+    ranges = {tool: f"{least(times[tool])}–{most(times[tool])}× as long" for tool in sorted(times)}
+    if len(ranges) > 1 and len(set(ranges.values())) == 1:
+        others = f"{' and '.join(ranges)} take {next(iter(ranges.values()))}"
+    else:
+        others = " and ".join(f"{tool} takes {factor}" for tool, factor in ranges.items())
     return f"An unchanged prompt costs {', '.join(shells)}.\nThere {others}. [Measurements](docs/speed.md).\n"
 
 

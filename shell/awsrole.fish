@@ -340,7 +340,7 @@ function __awsrole_hook # prompt | changed | cd | typed
     __awsrole_run_integrations
 end
 
-# Does what is left to do at a prompt. Fails if nothing but the comparison is.
+# Runs a pending decision. Fails if none was pending.
 function __awsrole_catch_up
     set -q __awsrole_asked[1]; and __awsrole_hook $__awsrole_asked
     set -q __awsrole_pending[1]; or set -q __awsrole_lifted[1]; and __awsrole_hook prompt

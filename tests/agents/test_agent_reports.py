@@ -77,7 +77,7 @@ def test_a_session_of_a_parent_is_called_so(world):
     for held, selected_by_parent in ((full, True), (variables_of(world, folder, env=CLAUDE), False), ({}, False)):
         text, told = why(world, folder, env={**held, **CLAUDE})
         assert told["shell"].get("selected_by_parent", False) == selected_by_parent
-        assert ("not the session above: a parent process selected this one" in text) == selected_by_parent
+        assert ("a parent process selected this session, not the role above" in text) == selected_by_parent
         status = world.awsrole("status", cwd=folder, env={**held, **CLAUDE}).out
         assert status.endswith(" for claude-code\n") == (bool(held) and not selected_by_parent), status
     assert "selected_by_parent" not in why(world, folder, env=full)[1]["shell"]
@@ -110,14 +110,14 @@ def test_next_is_what_an_agent_gets_without_its_user(world):
     serial = "arn:aws:iam::111111111111:mfa/alice"
     folder = world.project("shop", DEPLOY + f'mfa_serial = "{serial}"\n', allow=True)
     text, told = why(world, folder, env=CLAUDE)
-    assert told["next"] == "no session, until your user runs `awsrole refresh`: it needs an MFA code" and "prompts" not in text
+    assert told["next"] == "no session, until your user runs `awsrole refresh` and enters an MFA code" and "prompts" not in text
     assert "awsrole prompts for an MFA code" in why(world, folder)[0]
     text, told = why(world, folder, env={**CLAUDE, "AWSROLE_STATE": "blocked"})
     assert told["problem"]["causes"] == ["awsrole prompts no agent for a code or a sign-in"]
     assert told["next"].startswith("no session, until your user runs")
     folder = world.project("new", DEPLOY)
     text, told = why(world, folder, env=CLAUDE)
-    assert told["next"] == "nothing, until your user allows it" and "ask your user to run `awsrole allow`" in text
+    assert told["next"] == "nothing, until your user allows it" and "only your user can run `awsrole allow`" in text
     world.awsrole("deny", folder)
     assert why(world, folder, env=CLAUDE)[1]["next"] == "nothing: the file is ignored until your user runs `awsrole allow`"
 

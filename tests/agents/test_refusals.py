@@ -124,22 +124,22 @@ def test_a_denied_command_for_an_agent_names_the_table(world):
     for env in ({}, {"AWSROLE_AGENT": "limited:x"}):
         result = world.awsrole("exec", *([] if env else ["--agent"]), "--", "true", cwd=folder, env=env)
         assert result.code == 3 and re.search(r"shop/\.awsrole\.toml:5: agents get no role\n", result.err), result.err
-        assert "(`awsrole exec --agent`)" in result.err and "AWSROLE_AGENT" not in result.err
-        assert "hint: ask your user to run it without `--agent`" in result.err
+        assert "(limited by an `--agent` option)" in result.err and "AWSROLE_AGENT" not in result.err
+        assert "hint: ask your user to run the command in a terminal of their own" in result.err
 
 
 def test_hints_that_only_the_user_can_follow_say_so(world):
     """An agent can't approve a file, sign in, or change settings."""
     folder = world.project("shop", DEPLOY)
-    for change, expected in ((None, "ask your user to run `awsrole allow`"), ("# edited\n", "ask your user: `awsrole allow` shows the changes")):
+    for change, expected in ((None, "only your user can run `awsrole allow`"), ("# edited\n", "`awsrole allow` shows the changes")):
         if change:
             world.allow(folder)
             world.write("src/shop/.awsrole.toml", DEPLOY + change)
         for words in (["exec", "--", "true"], ["hook", "export", "bash", "--event", "cd"]):
             said = " ".join(world.awsrole(*words, cwd=folder, env=CLAUDE).err.split())
             assert f"hint: {expected}" in said, said
-            assert "ask your user" not in world.awsrole(*words, cwd=folder).err
-        assert "ask your user" in world.awsrole("why", cwd=folder, env=CLAUDE).out
+            assert "your user" not in world.awsrole(*words, cwd=folder).err
+        assert "only your user can run `awsrole allow`" in world.awsrole("why", cwd=folder, env=CLAUDE).out
 
 
 def test_unreadable_settings_give_an_agent_nothing(world):
@@ -161,7 +161,7 @@ def test_commands_for_the_user_alone(world, words):
     folder = world.project("shop", DEPLOY)
     result = world.awsrole(*words, cwd=folder, env=CLAUDE)
     assert result.code == 1 and result.err.startswith("awsrole: agents can't "), result.err
-    assert "an agent: claude-code" in result.err and "ask your user to run it in a terminal of their own" in result.err
+    assert "an agent: claude-code" in result.err and "ask your user to run the command in a terminal of their own" in result.err
     assert world.awsrole("exec", "--", "true", cwd=folder).code == 3, "it isn't allowed"
 
 

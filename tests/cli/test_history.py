@@ -40,9 +40,9 @@ def test_entering_and_new_sessions_are_told_apart(world, shop):
     assert world.awsrole("env", "--format", "json", cwd=build).code == 0
     listed = history(world)
     assert [(e["what"], e["new"], e["directory"], e["role_arn"]) for e in listed] == [
-        ("entered", True, str(shop), ARN),
-        ("entered", False, str(shop), ARN),
-        ("entered", True, str(build), f"arn:aws:iam::{HERE}:role/Build"),
+        ("assumed", True, str(shop), ARN),
+        ("assumed", False, str(shop), ARN),
+        ("assumed", True, str(build), f"arn:aws:iam::{HERE}:role/Build"),
         ("exec", False, str(build), f"arn:aws:iam::{HERE}:role/Build"),
         ("env", False, str(build), f"arn:aws:iam::{HERE}:role/Build"),
     ]
@@ -55,8 +55,8 @@ def test_entering_and_new_sessions_are_told_apart(world, shop):
     world.write(".config/awsrole/config.toml", f'[accounts.{THERE}]\nname = "shop-prod"\n')
     lines = world.awsrole("history").out.splitlines()
     local, shop_prod = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", rf"shop-prod \({THERE}\)"
-    assert re.fullmatch(rf"{local}  entered, new session  {ARN}  {shop_prod}  profile jump  ~/src/shop", lines[0])
-    assert re.fullmatch(rf"{local}  entered  +{ARN}  {shop_prod}  profile jump  ~/src/shop", lines[1])
+    assert re.fullmatch(rf"{local}  assumed, new session  {ARN}  {shop_prod}  profile jump  ~/src/shop", lines[0])
+    assert re.fullmatch(rf"{local}  assumed  +{ARN}  {shop_prod}  profile jump  ~/src/shop", lines[1])
     assert re.fullmatch(rf"{local}  exec  +arn:aws:iam::{HERE}:role/Build   {HERE}  +profile jump  ~/src/build", lines[3])
     assert len({line.index("arn:") for line in lines}) == len({line.index("profile jump") for line in lines}) == 1
 

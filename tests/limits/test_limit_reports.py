@@ -23,7 +23,7 @@ def test_why_shows_each_limit_and_the_size_that_is_left(world):
     assert may(world.sts, run_by_exec(world, folder)) == {"info"}
     after = world.awsrole("why", cwd=folder, env=world.variables).out
     assert "2         GetScopedCredentials the same session, limited\n" in after
-    size = re.search(r"limited by preset read-only \(~/src/shop/.awsrole.toml:2\); packed policy size: (\d+)% used, (\d+)% left\n", after)
+    size = re.search(r"limited by preset read-only \(~/src/shop/.awsrole.toml:2\) \(packed policy size: (\d+)% used, (\d+)% left\)\n", after)
     assert int(size[1]) + int(size[2]) == 100
     [step] = world.awsrole("why", "--json", cwd=folder, env=world.variables).json["chain"]["links"]
     assert step["limited_by"] == ["preset read-only (~/src/shop/.awsrole.toml:2)"] and step["size_percent"] == int(size[1])

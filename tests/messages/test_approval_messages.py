@@ -127,7 +127,7 @@ def test_rule_for_a_folder_that_others_write_to(world, says):
 
 
 def test_manual(world, says):
-    """A role with `manual` must be selected by its name. `cd` doesn't enter it."""
+    """A role with `manual` must be selected by its name. `cd` doesn't assume it."""
     world.shop(f'default_role = "prod"\n[role.prod]\n{file("Plain")}manual = true\n')
     result = world.awsrole("hook", "export", "bash", "--event", "cd", cwd=world.home / "src/shop")
     says.compare("$ cd ~/src/shop", result.err, 1, world.home / "src/shop")

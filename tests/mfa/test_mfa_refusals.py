@@ -52,7 +52,7 @@ def test_why_says_that_the_code_is_missing(world):
     tty.run("")
     # The shells that wait for the code are notified, and so is this one. It receives the session once.
     [entry] = json.loads(world.awsrole("history", "--json").out)
-    assert (entry["what"], entry["new"], entry["shell"]) == ("entered", True, tty.process.pid)
+    assert (entry["what"], entry["new"], entry["shell"]) == ("assumed", True, tty.process.pid)
 
 
 def test_cancelled_after_a_slip(world, shell):

@@ -136,7 +136,7 @@ def test_a_shell_with_a_role_keeps_it_if_another_is_refused(tty, chain, shop):
     tty.run("awsrole use far")
     held = tty.key()
     said = tty.run("awsrole use shut")
-    assert "this shell keeps far; all causes: `awsrole why --role shut`" in said and "blocked" not in said
+    assert "this shell keeps far. Run `awsrole why --role shut` for all causes" in said and "blocked" not in said
     assert tty.key() == held
     # A session that `use` fetched is a new one in the history.
     assert [entry["new"] for entry in chain.awsrole("history", "--json").json if entry["role"] == "far"] == [True]

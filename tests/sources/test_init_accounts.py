@@ -115,7 +115,7 @@ def test_an_agent_is_offered_neither_a_sign_in_nor_an_approval(corp):
     run = Init(corp, CLAUDECODE="1")
     run.answer(WHICH, "corp")
     assert run.end() == 4 and "sign in to corp now?" not in run.said, run.said
-    assert "hint: ask your user: sign in with `awsrole login corp`" in " ".join(run.said.split()), run.said
+    assert "hint: only your user can run `awsrole login`" in " ".join(run.said.split()), run.said
     sign_in(corp)
     run = Init(corp, CLAUDECODE="1")
     for question, answer in ((WHICH, "corp"), ("awsrole: account: ", "shop-prod"), ("awsrole: permission set: ", "admin"),

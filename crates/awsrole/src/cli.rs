@@ -51,7 +51,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Set up your shell, completions and a first project
     #[command(
-        after_help = "Examples:\n  awsrole setup\n  awsrole setup --dry-run\n  awsrole setup --yes --shell zsh\n  awsrole setup --remove\n\nIt adds marked lines to the startup file that your shell reads, and asks before\neach step. Lines that are there are not added again. --remove restores the file."
+        after_help = "Examples:\n  awsrole setup\n  awsrole setup --dry-run\n  awsrole setup --yes --shell zsh\n  awsrole setup --remove\n\nIt adds marked lines to the startup file that your shell reads, and asks before\neach step. Lines that are there are not added again. --remove restores the file.\nFor a shell with a module it prints the lines instead."
     )]
     Setup(SetupOptions),
     /// Print the shell hook, for the rc file of the shell
@@ -113,7 +113,7 @@ pub(crate) enum Command {
     },
     /// Assume another role or a profile's role (needs the hook)
     #[command(
-        after_help = "Examples:\n  awsrole use prod\n  awsrole use          select from a list\n  awsrole use -        back to the previous role, or to your own environment\n  awsrole use --none   end the chosen role and profile\n  awsrole use prod --yes\n  awsrole use --profile shop-dev     # in any directory\n  awsrole use --sso-session corp --account 222222222222 --role-name Admin\n\nA profile stays in use in this shell. `awsrole use -` goes back to the one\nbefore it, `awsrole use --none` to your environment, or to the role that `cd`\nassumes. In a project whose file applies, the project's role takes precedence,\nand the profile is used again when you leave. A role that cannot be assumed\nreplaces none: the shell keeps the one that it has.\n\nThe list has the roles of the project file and all profiles, the last used\nfirst. Typing narrows it down, Enter selects, Esc cancels. AWSROLE_PICKER=fzf\nshows it in fzf."
+        after_help = "Examples:\n  awsrole use prod\n  awsrole use          select from a list\n  awsrole use -        back to the previous role, or to your own environment\n  awsrole use --none   end the chosen role and profile\n  awsrole use prod --yes\n  awsrole use --profile shop-dev     # in any directory\n  awsrole use --sso-session corp --account 222222222222 --role-name Admin\n\nA profile stays in use in this shell. `awsrole use -` goes back to the one\nbefore it, `awsrole use --none` to your environment, or to the role that `cd`\nassumes. In a project whose file applies, the project's role takes precedence,\nand the profile is used again when you leave. A role that cannot be assumed\nreplaces none: the shell keeps the one that it has. While awsrole is off,\n`awsrole use -` activates it again.\n\nThe list has the roles of the project file and all profiles, the last used\nfirst. Typing narrows it down, Enter selects, Esc cancels. AWSROLE_PICKER=fzf\nshows it in fzf."
     )]
     Use {
         /// Name of the role, a `[role.NAME]` of the project file, or `-` for the previous role [default: select from

@@ -182,8 +182,11 @@ mod tests {
     #[test]
     fn hints_for_agents_know_the_commands_for_users() {
         for command in USER_COMMANDS {
-            let profile = command.contains(" keys ").then_some("jump");
-            let parsed = Cli::try_parse_from(command.split(' ').chain(profile));
+            let argument = match command {
+                "awsrole sudo" => Some("true"),
+                _ => command.contains(" keys ").then_some("jump"),
+            };
+            let parsed = Cli::try_parse_from(command.split(' ').chain(argument));
             assert!(parsed.is_ok_and(|cli| for_users_only(&cli.command).is_some()), "{command}");
         }
     }

@@ -58,7 +58,7 @@ impl RemoteSources<'_> {
     pub(crate) fn container(&self) -> Result<Credentials, Problem> {
         let Some(address) = container_address(self.env) else {
             return Err(Problem::new("there are no container credentials: no endpoint is set").hint(
-                "in ECS, EKS Pod Identity and CodeBuild the platform sets AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or …_FULL_URI; elsewhere use another source",
+                "in ECS, EKS Pod Identity and CodeBuild the platform sets AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or …_FULL_URI. Elsewhere use another source",
             ));
         };
         check_token(self.env).map_err(|unusable| unusable.problem(&address))?;
@@ -87,7 +87,7 @@ fn no_instance(address: &str, env: &Env, why: &str) -> Problem {
             .hint(format!("the service at {address} must write the time as EC2's own metadata service does"));
     }
     problem.hint(
-        "this works on an EC2 instance with an instance profile; in a container the hop limit of IMDSv2 must be 2",
+        "this works on an EC2 instance with an instance profile. In a container the hop limit of IMDSv2 must be 2",
     )
 }
 

@@ -65,7 +65,7 @@ pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
     };
     // The text of rustls for a response in plain text.
     if text.contains("InvalidContentType") {
-        "the server did not answer with TLS; is the URL http?".to_owned()
+        "the server did not answer with TLS. The URL may need http".to_owned()
     } else {
         text
     }

@@ -64,7 +64,7 @@ pub fn may_color(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && filled("NO_COLOR").is_none() && filled("TERM").is_some_and(|term| term != "dumb")
 }
 
-/// Returns whether the environment of this process is that of an AI agent, which reads what it prints.
+/// Returns whether an AI agent runs this process and reads its output.
 #[must_use]
 pub fn is_of_agent() -> bool {
     Agent::recognize(&Env(std::env::vars_os().collect())).is_some()

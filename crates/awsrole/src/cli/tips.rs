@@ -64,7 +64,7 @@ fn for_command(name: &str) -> Option<&'static str> {
     COMMANDS.iter().find(|(names, _)| names.contains(&name)).map(|(_, tip)| *tip)
 }
 
-/// Returns a tip for a misspelled command. Those of clap are less similar, such as `hook` for `foo`.
+/// Returns a tip for a misspelled command. clap would suggest `hook` for `foo`.
 fn similar_command(name: &str) -> Option<String> {
     let command = command_line();
     let names = command.get_subcommands().filter(|sub| !sub.is_hide_set()).map(clap::Command::get_name);

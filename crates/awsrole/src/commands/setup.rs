@@ -98,7 +98,7 @@ fn shell(options: &SetupOptions, context: &Context) -> Result<UserShell, Command
     let found = found.or_else(|| parent_module_shell().map(UserShell::Module));
     let found = found.or_else(|| Shell::parse(named()?).map(UserShell::Hook));
     found.or_else(|| ModuleShell::parse(named()?).map(UserShell::Module)).ok_or_else(|| CommandError {
-        problem: Problem::new("your shell has no hook").hint(
+        problem: Problem::new("awsrole has no hook for your shell").hint(
             "`awsrole setup --shell bash` sets up bash, zsh or fish, and `awsrole exec -- CMD` works without a hook",
         ),
         outcome: Outcome::Code(2),

@@ -45,7 +45,7 @@ pub(super) fn run(named: Option<&str>, context: &Context, settings: &Settings) -
         SignedOut::OnlyHere(error) => {
             return Err(CommandError::aws(
                 Problem::new(format!("signed out of {} only on this machine", session.title())).because(error).hint(
-                    "the token was removed, but IAM Identity Center was not told: it stays valid until it expires",
+                    "the token was deleted here, but IAM Identity Center could not be reached. The token stays valid until it expires",
                 ),
             ));
         }

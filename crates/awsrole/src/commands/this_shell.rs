@@ -39,10 +39,12 @@ pub(super) fn examine(context: &Context, outer: &Context) -> Finding {
             None => not_loaded(shell, outer),
         },
         (Caller::Other, None) if let Some(shell) = parent_module_shell() => match startup::module_line(outer, shell) {
-            Some(line) => {
-                Finding::new(Level::Bad, about, format!("has no hook, although {} loads it", line.shown(outer)))
-                    .hint("it was started before you added the line, or it has an error: start a new shell")
-            }
+            Some(line) => Finding::new(
+                Level::Bad,
+                about,
+                format!("{} loads the hook, but this shell does not have it", line.shown(outer)),
+            )
+            .hint("start a new shell. If it has no hook either, the line fails"),
             None => Finding::new(Level::Bad, about, "has no hook").hint(add_module(shell)),
         },
         (Caller::Other, None) => Finding::new(Level::Note, about, "has no hook, or a program called awsrole")
@@ -125,8 +127,8 @@ fn no_hook(missing: &MissingLine, shell: ParentShell, context: &Context) -> Find
 fn not_loaded(shell: ParentShell, context: &Context) -> Finding {
     let startup = read(context, shell.shell, shell.login);
     let place = startup.hooks.first().map(|line| line.shown(context)).unwrap_or_default();
-    Finding::new(Level::Bad, "this shell", format!("has no hook, although {place} loads it"))
-        .hint(format!("it was started before you added the line, or it has an error: `{}`", restart(shell)))
+    Finding::new(Level::Bad, "this shell", format!("{place} loads the hook, but this shell does not have it"))
+        .hint(format!("start a new shell (`{}`). If it has no hook either, the line fails", restart(shell)))
 }
 
 fn readonly(context: &Context) -> Finding {

@@ -17,6 +17,12 @@ impl OutOfRange {
         }
         Self { value: shown, expected: expected.into() }
     }
+
+    /// Creates the error for a value with a character that is not one of those allowed.
+    pub fn with_character(value: &str, character: char, allowed: &str) -> Self {
+        let character = if character == ' ' { "a space".to_owned() } else { format!("`{character}`") };
+        Self::new(value, format!("contains {character}. Allowed characters: {allowed}"))
+    }
 }
 
 /// Checks a length in characters.

@@ -17,7 +17,7 @@ fn checked(text: &str, least: usize, most: usize, extra: &str) -> Result<String,
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || extra.contains(c);
     match text.chars().find(|c| !allowed(*c)) {
         None => Ok(text.to_owned()),
-        Some(c) => Err(OutOfRange::new(text, format!("contains `{c}`; allowed are A–Z a–z 0–9 _ and {extra}"))),
+        Some(c) => Err(OutOfRange::with_character(text, c, &format!("A–Z a–z 0–9 _ and {extra}"))),
     }
 }
 
@@ -381,7 +381,7 @@ mod tests {
         let cases: Vec<(Result<(), OutOfRange>, &str)> = vec![
             (SessionName::parse("a").map(drop), "2–64"),
             (SessionName::parse(&"a".repeat(65)).map(drop), "2–64"),
-            (SessionName::parse("a b").map(drop), "contains ` `"),
+            (SessionName::parse("a b").map(drop), "contains a space"),
             (ExternalId::parse("a").map(drop), "2–1224"),
             (ExternalId::parse(&"a".repeat(1225)).map(drop), "2–1224"),
             (SourceIdentity::parse("AWS:x").map(drop), "aws:"),

@@ -90,12 +90,12 @@ impl Agent {
     /// Completes the error that the agent doesn't get something.
     #[must_use]
     pub fn refusal(&self, problem: Problem) -> Problem {
-        let (how, hint) = match self.variable {
-            Some(variable) => (format!("{variable} is set"), "in a terminal of their own"),
-            None => ("`awsrole exec --agent`".to_owned(), "without `--agent`"),
+        let how = match self.variable {
+            Some(variable) => format!("{variable} is set"),
+            None => "limited by an `--agent` option".to_owned(),
         };
         let whose = format!("this process belongs to an agent: {} ({how})", self.name);
-        problem.because(whose).hint(format!("{ASK} to run it {hint}"))
+        problem.because(whose).hint(format!("{ASK} to run the command in a terminal of their own"))
     }
 
     /// Returns whether the agent gets a limited session even if no `[agent]` table limits it.
@@ -122,8 +122,8 @@ impl Agent {
 /// The beginning of a hint that only the user can follow.
 const ASK: &str = "ask your user";
 
-/// The commands that agents can't run, and the file that they can't change.
-pub const USER_COMMANDS: [&str; 10] = [
+/// Commands that only the user may run, as hints contain them.
+pub const USER_COMMANDS: [&str; 13] = [
     "awsrole allow",
     "awsrole deny",
     "awsrole edit",
@@ -134,21 +134,23 @@ pub const USER_COMMANDS: [&str; 10] = [
     "awsrole keys remove",
     "awsrole setup",
     "awsrole console",
+    "awsrole sudo",
+    "awsrole revoke --apply",
+    "awsrole profiles install",
 ];
 
-/// Returns the problem as an agent reads it: a hint with a command that is for the user alone says so.
+/// Returns the problem as an agent reads it. If it contains commands that only the user may run, a last hint says so.
 #[must_use]
-pub fn with_agent_hints(problem: Problem) -> Problem {
-    let command = |text: &str| USER_COMMANDS.into_iter().find(|command| text.contains(command));
-    let hints = problem.hints.iter().map(|hint| match command(hint) {
-        Some(_) if !hint.starts_with(ASK) => format!("{ASK}: {hint}"),
-        _ => hint.clone(),
-    });
-    let mut hints: Vec<String> = hints.collect();
-    if let Some(command) = command(&problem.summary).filter(|_| !hints.iter().any(|hint| hint.starts_with(ASK))) {
-        hints.push(format!("{ASK} to run `{command}`"));
+pub fn with_agent_hints(mut problem: Problem) -> Problem {
+    let (asking, others): (Vec<&String>, Vec<_>) = problem.hints.iter().partition(|hint| hint.starts_with(ASK));
+    let summary = Some(&problem.summary).filter(|_| asking.is_empty());
+    let texts: Vec<&String> = others.into_iter().chain(summary).collect();
+    let commands = USER_COMMANDS.iter().filter(|command| texts.iter().any(|text| text.contains(**command)));
+    let commands: Vec<String> = commands.map(|command| format!("`{command}`")).collect();
+    if !commands.is_empty() {
+        problem.hints.push(format!("only your user can run {}", commands.join(" and ")));
     }
-    Problem { hints, ..problem }
+    problem
 }
 
 /// Returns the variable of an agent that is set, and the agent's name.
@@ -243,21 +245,21 @@ mod tests {
 
     #[test]
     fn a_refusal_says_how_the_agent_was_recognized() {
-        for (env, cause, hint) in [
-            ([("CLAUDECODE", "1")], "claude-code (CLAUDECODE is set)", "in a terminal of their own"),
-            ([(VARIABLE, "detected:x")], "x (AWSROLE_AGENT is set)", "in a terminal of their own"),
-            ([(VARIABLE, "forged")], "agent (AWSROLE_AGENT is set)", "in a terminal of their own"),
-            ([(VARIABLE, "limited:x")], "x (`awsrole exec --agent`)", "without `--agent`"),
+        for (env, cause) in [
+            ([("CLAUDECODE", "1")], "claude-code (CLAUDECODE is set)"),
+            ([(VARIABLE, "detected:x")], "x (AWSROLE_AGENT is set)"),
+            ([(VARIABLE, "forged")], "agent (AWSROLE_AGENT is set)"),
+            ([(VARIABLE, "limited:x")], "x (limited by an `--agent` option)"),
         ] {
             let env = Env(env.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect());
             let problem = Agent::recognize(&env).unwrap().refusal(Problem::new("no"));
             assert_eq!(problem.causes, [format!("this process belongs to an agent: {cause}")]);
-            assert_eq!(problem.hints, [format!("ask your user to run it {hint}")]);
+            assert_eq!(problem.hints, ["ask your user to run the command in a terminal of their own"]);
             assert_eq!(with_agent_hints(problem.clone()), problem);
         }
         let env = Env([("CLAUDECODE".into(), "1".into())].into());
         let problem = Agent::always_limited(&env).refusal(Problem::new("no"));
-        assert_eq!(problem.causes, ["this process belongs to an agent: claude-code (`awsrole exec --agent`)"]);
+        assert_eq!(problem.causes, ["this process belongs to an agent: claude-code (limited by an `--agent` option)"]);
     }
 
     #[test]
@@ -265,9 +267,15 @@ mod tests {
         let shown = |problem: Problem| with_agent_hints(problem).hints;
         let hint = |hint: &str| shown(Problem::new("x").hint(hint));
         assert_eq!(hint("run `awsrole refresh`"), ["run `awsrole refresh`"]);
-        assert_eq!(hint("`awsrole allow` allows it again"), ["ask your user: `awsrole allow` allows it again"]);
+        let only = |command: &str| format!("only your user can run `{command}`");
+        let again = "`awsrole allow` allows it again";
+        assert_eq!(hint(again), [again, &only("awsrole allow")]);
+        let both = "edit it, run `awsrole login corp`, then `awsrole allow`";
+        assert_eq!(hint(both), [both, "only your user can run `awsrole allow` and `awsrole login`"]);
+        assert_eq!(hint("run `awsrole sudo terraform apply`")[1], only("awsrole sudo"));
+        assert_eq!(hint("ask your user to run `awsrole login`"), ["ask your user to run `awsrole login`"]);
         assert_eq!(hint("run `awsrole keys list`"), ["run `awsrole keys list`"]);
-        assert_eq!(shown(Problem::new("not allowed yet: `awsrole allow`")), ["ask your user to run `awsrole allow`"]);
+        assert_eq!(shown(Problem::new("not allowed yet: `awsrole allow`")), [only("awsrole allow")]);
     }
 
     #[test]

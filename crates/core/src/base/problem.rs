@@ -54,7 +54,7 @@ const COLUMNS: usize = 80;
 pub const HANG: usize = 4;
 
 /// The last line of a refusal.
-const THEN: &str = "  all causes: `awsrole why`; when it is fixed: `awsrole refresh`";
+const THEN: &str = "  run `awsrole why` for all causes, and `awsrole refresh` after the fix";
 
 /// The last line of a refusal because of which a shell is blocked.
 const BLOCKED: &str = "  blocked: AWS commands fail here until `awsrole refresh`; causes: `awsrole why`";
@@ -172,7 +172,7 @@ impl Problem {
     pub fn of_kept_role(&self, held: &str, why: &str) -> String {
         let kept = format!("  this shell keeps {}", escape(held));
         match &self.refusal {
-            Some(_) => self.text(&format!("{kept}; all causes: `{}`", escape(why))),
+            Some(_) => self.text(&format!("{kept}. Run `{}` for all causes", escape(why))),
             None => format!("{self}\n{kept}"),
         }
     }

@@ -42,7 +42,7 @@ impl GuardSetting {
     pub fn reason(&self) -> String {
         let Self { key, source_role, origin } = self;
         match source_role {
-            None => format!("{origin}: it has `{key}`"),
+            None => format!("{origin}: the role has `{key}`"),
             Some(source) => format!("{origin}: its source role {source} has `{key}`"),
         }
     }
@@ -103,7 +103,7 @@ impl Guard {
         let source = manual.and_then(|setting| Some((setting.source_role.as_ref()?, &setting.origin)));
         if let (None, Some((source, at))) = (&self.protected, source) {
             let has = format!("{at}: its source role {source} has `manual = true`");
-            let open = format!("remove the key there, if `cd` may assume {source}");
+            let open = format!("to let `cd` assume {source}, remove this key");
             return Err(match name {
                 Some(name) => Problem::new(format!("`cd` does not assume role {name}")).because(has).hint(named(&name)),
                 None => Problem::new("`cd` does not assume this role").because(has).hint(into_table),
@@ -275,12 +275,12 @@ credential_process = vault
         assert_eq!(
             reasons(Guard::of_file(&config, None)),
             [
-                "/p/.awsrole.toml:9: it has `manual`",
+                "/p/.awsrole.toml:9: the role has `manual`",
                 "/p/.awsrole.toml:6: its source role middle has `confirm`",
                 "/p/.awsrole.toml:3: its source role far has `manual`",
             ]
         );
-        assert_eq!(reasons(Guard::of_file(&config, Some("far"))), ["/p/.awsrole.toml:3: it has `manual`"]);
+        assert_eq!(reasons(Guard::of_file(&config, Some("far"))), ["/p/.awsrole.toml:3: the role has `manual`"]);
     }
 
     #[test]

@@ -186,7 +186,7 @@ impl RolePlan {
         let LimitedBy { setting, origin } = &layer.limited_by;
         Problem::new(format!("{origin}: cannot limit {} by {setting}", self.title()))
             .because(why)
-            .hint("join the policies of the role and of the [agent] tables into fewer ones, or remove one of them")
+            .hint("merge policies of the role and the [agent] tables, or remove one")
     }
 }
 

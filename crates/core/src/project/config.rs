@@ -85,9 +85,9 @@ pub struct RoleConfig {
     /// assume it. If it is the default role, the shell is blocked until then.
     pub manual: Option<bool>,
     /// If true, awsrole asks before it assumes this role, with its name and account. If `"account"`, the answer is the
-    /// name of the account, or its ID if it has no name in your settings. `cd` and `awsrole use` ask on the terminal.
-    /// Without one, only `--yes` confirms. Until then the shell is blocked. It also applies to roles that have this one
-    /// as their `source_role`.
+    /// name of the account in your settings or in IAM Identity Center, otherwise its ID. `cd` and `awsrole use` ask on
+    /// the terminal. Without a terminal, only `--yes` confirms. The shell is blocked until you confirm. It also applies
+    /// to roles that have this one as their `source_role`.
     pub confirm: Option<Confirm>,
     /// How long a shell keeps this role after `awsrole use`, a number of seconds or a string such as `"30m"`, 2m to
     /// 12h. Then the shell returns to the default role. Only in a `[role.NAME]` other than the default role.

@@ -38,9 +38,11 @@ pub(crate) fn explain(call: &FailedCall<'_>, error: &StsError) -> Problem {
     let denial = Denial::parse(message);
     let (action, words) = (denial.action, denial.shown());
     // AWS's words are printed in full by `awsrole why`.
+    let is_outage = passes_by_itself(error, message) && error.is_transient();
     let problem = match action.filter(|action| *action != call.action()) {
         Some(other) => Problem::new(format!("STS refused {what}: {code} for {other}")),
         None if action.is_some() => Problem::new(format!("STS refused {what}: {code}")),
+        None if is_outage => Problem::new(format!("STS could not process the call for {what}")),
         None => Problem::new(format!("STS refused {what}")),
     };
     let problem = match (action, words) {
@@ -49,7 +51,7 @@ pub(crate) fn explain(call: &FailedCall<'_>, error: &StsError) -> Problem {
         (None, words) => problem.because(format!("{code}: {}", words.split(". ").next().unwrap_or_default())),
     };
     let problem = match passes_by_itself(error, message) {
-        true if error.is_transient() => problem.temporary(),
+        true if is_outage => problem.temporary(),
         true => problem,
         false => problem.refused((!call.identity).then_some(call.index), code, message),
     };
@@ -219,7 +221,7 @@ const ENABLED_BY_DEFAULT: [&str; 17] = [
     "sa-east-1",
 ];
 
-pub(crate) const NO_POLICY: &str = "`policy` in .awsrole.toml isn't an IAM policy: it needs Version and Statement, each with Effect, Action and Resource";
+pub(crate) const NO_POLICY: &str = "`policy` in .awsrole.toml isn't an IAM policy. A policy needs Version and Statement, and each statement needs Effect, Action and Resource";
 
 #[cfg(test)]
 mod tests;

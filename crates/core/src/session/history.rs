@@ -36,6 +36,7 @@ const LAST_LINES: usize = 50;
 #[serde(rename_all = "kebab-case")]
 pub enum Recipient {
     /// A shell: on `cd`, at its first prompt, or after a change.
+    #[serde(rename = "assumed")]
     Entered,
     /// A renewal before expiration.
     Renewed,

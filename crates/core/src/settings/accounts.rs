@@ -75,7 +75,7 @@ impl Accounts {
                     true => problem,
                     false => problem.hint(suggestion(text, "the accounts with a name are", &names)),
                 };
-                Err(problem.hint("config.toml can name it: `name` in [accounts.222222222222]"))
+                Err(problem.hint("to name an account, set `name` in [accounts.ID] of config.toml"))
             }
             _ => {
                 let ids: Vec<&str> = found.iter().map(|id| id.as_str()).collect();
@@ -123,10 +123,7 @@ impl AccountName {
         check_length(text, 1, 50)?;
         let allowed = |c: char| c.is_alphanumeric() || c == ' ' || "_+=,.@:/-".contains(c);
         match text.chars().find(|c| !allowed(*c)) {
-            Some(c) => {
-                let what = format!("contains `{c}`; allowed are letters, digits, spaces and _+=,.@:/-");
-                Err(OutOfRange::new(text, what))
-            }
+            Some(c) => Err(OutOfRange::with_character(text, c, "letters, digits, spaces and _+=,.@:/-")),
             None if text.trim() != text => Err(OutOfRange::new(text, "begins or ends with a space")),
             None => Ok(Self(text.to_owned())),
         }

@@ -91,8 +91,8 @@ fn prompt(what: &str, guard: &Guard, plan: &RolePlan, accounts: &Accounts) -> Co
     }
 }
 
-/// Returns the error that a role was not confirmed. `how` says what confirms it, such as a command with `--yes`, and
-/// after an answer of no what the answer means.
+/// Returns the error that a role was not confirmed. `how` says what confirms it, such as a command with
+/// `--yes`. If the answer was no, `how` says what the answer means.
 #[must_use]
 pub fn not_confirmed(plan: &RolePlan, why: NotConfirmed, how: &str) -> Problem {
     let title = plan.title();

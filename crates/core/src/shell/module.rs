@@ -44,7 +44,7 @@ impl ModuleShell {
         Self::ALL.into_iter().find(|shell| shell.name() == name)
     }
 
-    /// Returns the file of the user to which the lines belong that load the module, and these lines.
+    /// Returns the startup file and the lines that load the module.
     #[must_use]
     pub fn startup_lines(self) -> (&'static str, &'static str) {
         match self {

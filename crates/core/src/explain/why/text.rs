@@ -88,7 +88,7 @@ impl StepReport {
     fn limits(&self) -> Option<String> {
         let size = self
             .size_percent
-            .map(|used| format!("; packed policy size: {used}% used, {}% left", 100_u8.saturating_sub(used)));
+            .map(|used| format!(" (packed policy size: {used}% used, {}% left)", 100_u8.saturating_sub(used)));
         let settings = (!self.limited_by.is_empty()).then(|| self.limited_by.join(", "))?;
         Some(format!("limited by {settings}{}", size.unwrap_or_default()))
     }
@@ -119,7 +119,7 @@ impl SessionReport {
             add("because", change.clone());
         }
         if self.selected_by_parent {
-            add("agent", "not the session above: a parent process selected this one".to_owned());
+            add("agent", "a parent process selected this session, not the role above".to_owned());
         }
         if let Some(key) = &self.key {
             add("key", key.clone());

@@ -183,7 +183,11 @@ fn errors_contain_the_location() {
         ("profile = \"both\"", ".aws/config:35", "exclude each other"),
         ("profile = \"bad\"", ".aws/config:37", "is an ARN of `s3`"),
         ("profile = \"dev\"\nrole_arn = \"arn:aws:s3:::bucket-of-mine\"", ".awsrole.toml:2", "is an ARN of `s3`"),
-        ("profile = \"dev\"\nrole_session_name = \"a b\"", ".awsrole.toml:2", "role_session_name `a b` contains ` `"),
+        (
+            "profile = \"dev\"\nrole_session_name = \"a b\"",
+            ".awsrole.toml:2",
+            "role_session_name `a b` contains a space",
+        ),
         ("profile = \"dev\"\nduration_seconds = 899", ".awsrole.toml:2", "duration_seconds `899` is out of range"),
         ("profile = \"dev\"\nregion = \"evil.example/\"", ".awsrole.toml:2", "region"),
         ("profile = \"chained\"\nduration_seconds = \"2h\"", ".awsrole.toml:2", "lasts at most 1h"),

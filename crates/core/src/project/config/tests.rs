@@ -134,7 +134,7 @@ fn reports_invalid_input_with_line_and_hint() {
         ),
         ("sso_region = \"eu-west-1\"", ":1: `sso_region` isn't allowed", "~/.aws/config"),
         ("sso_account_id = \"shop\"", ":1: sso_account_id `shop` must be the 12 digits", ""),
-        ("sso_role_name = \"a b\"", ":1: sso_role_name `a b` contains ` `", ""),
+        ("sso_role_name = \"a b\"", ":1: sso_role_name `a b` contains a space", ""),
         ("inherit = \"yes\"", ":1: invalid type: string", ""),
         ("default_role = \"prod\"\n[role.dev]\n", ":1: there is no [role.prod]", "the roles here are: dev"),
         ("role = 1", ":1: `role` is a table", ""),

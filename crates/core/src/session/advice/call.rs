@@ -172,10 +172,9 @@ impl FailedCall<'_> {
                     )
                 }
                 Some(profile) => {
-                    format!("profile {profile} contains temporary keys: renew them with the program that wrote them")
+                    format!("run the program again that wrote the temporary keys of profile {profile}")
                 }
-                None => "the keys come from the environment: leave the directory, export new ones, and enter it again"
-                    .to_owned(),
+                None => "leave the directory, export new keys, and enter it again".to_owned(),
             },
             Source::StoredKeys(place) => format!(
                 "`awsrole keys add {} --replace` stores other keys (create them in the IAM console: Users, Security credentials)",

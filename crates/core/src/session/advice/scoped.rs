@@ -31,7 +31,7 @@ pub(super) fn explain(
             .hint("use a source that assumes a role: AssumeRole accepts a session policy")
             .hint(format!("or remove {setting} ({origin}) if the session doesn't need it")),
         "MalformedPolicyDocument" => {
-            problem.hint(format!("{origin}: {setting} isn't an IAM policy: it needs Version and Statement, each with Effect, Action and Resource"))
+            problem.hint(format!("{origin}: {setting} isn't an IAM policy. A policy needs Version and Statement, and each statement needs Effect, Action and Resource"))
         }
         "PackedPolicyTooLarge" => problem
             .hint(format!("the session token has no space for {setting} ({origin}): make it shorter"))

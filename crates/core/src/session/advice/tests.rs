@@ -161,7 +161,7 @@ fn a_refusal_fits_on_eight_rows() {
                     let text = explained(more, 0, false, "AccessDenied", &denied(caller, action, reason)).to_string();
                     let rows: usize = text.lines().map(|line| line.chars().count().div_ceil(80)).sum();
                     assert!(rows <= 8, "{rows} rows: {text}");
-                    assert!(text.ends_with("`awsrole refresh`"), "{text}");
+                    assert!(text.ends_with("`awsrole refresh` after the fix"), "{text}");
                 }
             }
         }

@@ -112,7 +112,7 @@ impl Cache {
         failures.filter(recent).max_by_key(|failure| failure.at)
     }
 
-    /// Returns the same for the first `count` steps.
+    /// Like [`Self::failure_of`], for the first `count` steps.
     #[must_use]
     pub fn failure_after(
         &self,
