@@ -184,6 +184,7 @@ mod tests {
         for command in USER_COMMANDS {
             let argument = match command {
                 "awsrole sudo" => Some("true"),
+                "awsrole revoke --apply" => Some("--profile=admin"),
                 _ => command.contains(" keys ").then_some("jump"),
             };
             let parsed = Cli::try_parse_from(command.split(' ').chain(argument));
