@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use awsrole_core::aws::profiles::Profiles;
-use awsrole_core::aws::profiles::copies::{CopyOptions, ProfileCommand};
+use awsrole_core::aws::profiles::copies::{CopyOptions, OtherProfiles};
 use awsrole_core::aws::source::Source;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
@@ -51,10 +51,13 @@ fn fill(run: &Run, held: &ActiveRole, settings: &Settings) -> Result<EnvDiff, Pr
     let command = format!("{} credential-process --run {}", role_profiles::program(outer)?, run.name());
     let roles = held.target.role_profiles()?;
     let comment = "Made by awsrole for one command, and removed with it.";
-    // An agent gets no long-lived keys, and limited sessions of the other profiles.
+    // An agent gets limited sessions of the other profiles, too, and no identity with which it could get others.
     let own = |name: &str| role_profiles::of_profile(outer, name);
-    let instead_of_keys: Option<&ProfileCommand<'_>> = held.target.plan.agent.as_ref().map(|_| &own as _);
-    let options = CopyOptions { comment, default: &command, roles: &roles, instead_of_keys };
+    let others = match held.target.plan.agent {
+        Some(_) => OtherProfiles::OnlyCommands(&own),
+        None => OtherProfiles::Unchanged,
+    };
+    let options = CopyOptions { comment, default: &command, roles: &roles, others };
     let mut paths = [String::new(), String::new()];
     for ((name, text), path) in
         ["config", "credentials"].iter().zip(Profiles::load(outer)?.copies(&options)).zip(&mut paths)
