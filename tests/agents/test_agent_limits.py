@@ -2,6 +2,7 @@
 
 import configparser
 import json
+from pathlib import Path
 
 import pytest
 from agent_fixtures import CLAUDE, KEYS, LIMIT, LIMITED, keys_of_process, may_chain, variables
@@ -11,6 +12,8 @@ from support.world import DEPLOY, HERE, THERE, asked
 
 # Prints what the default profile of the copies of `exec --renew` returns.
 CALL_DEFAULT = """sed -n 's/^credential_process *= *//p' "$AWS_CONFIG_FILE" | head -n 1 | sh"""
+# Prints what the profile `legacy` of the other file returns.
+CALL_LEGACY = """sed -n '/^\\[legacy\\]/,/^\\[/s/^credential_process *= *//p' "$AWS_SHARED_CREDENTIALS_FILE" | sh"""
 
 # Prints what boto3 gets for a profile, or its error.
 CLIENT = """
@@ -237,6 +240,56 @@ def test_other_profiles_of_a_renewing_command_reach_no_protected_account(world, 
         for options, env in AGENTS.values():
             answer = client_keys(world, folder, profile, *options, env=env)
             assert isinstance(answer, str) and "isn't for agents" in answer, answer
+
+
+# A table that applies everywhere, but limits nothing.
+NO_LIMIT = '[agent]\npolicy = \'{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}\'\n'
+
+
+@pytest.fixture
+def places(world):
+    """Directories that a command changes to: with the limits of their own, or without a project."""
+    return [
+        Path("/"),
+        world.project("loose", DEPLOY + NO_LIMIT, allow=True),
+        world.project("plain", DEPLOY, allow=True),
+        world.project("denied", DEPLOY + "[agent]\ndeny = true\n", allow=True),
+    ]
+
+
+@pytest.mark.parametrize("agent", AGENTS)
+@pytest.mark.parametrize("profile", [(), ("--profile", "shop-dev")], ids=["project", "profile"])
+def test_a_renewing_command_keeps_its_limits_in_every_directory(world, places, agent, profile):
+    """Those of the directory where it was started: for its default profile and for the others."""
+    options, env = AGENTS[agent]
+    limited = world.project("shop", LIMITED, allow=True)
+    everywhere = " ".join(map(str, (limited, *places)))
+    for start, is_limited in ((limited, True), (places[1], False), (places[2], agent == "--agent")):
+        for call in (CALL_DEFAULT, CALL_LEGACY):
+            script = f"for place in {everywhere}; do cd $place && {call} && echo; done"
+            result = world.awsrole("exec", *options, "--renew", *profile, "--", "sh", "-c", script, cwd=start, env=env)
+            assert result.code == 0, (start, call, result.err)
+            answers = result.out.split("\n\n")[:-1]
+            assert len(answers) == 1 + len(places) and len(set(answers)) == 1, (start, call, answers)
+            assert may_chain(world, keys_of_process(answers[0])) != is_limited, (start, call)
+
+
+def test_a_directory_that_no_longer_limits_gives_no_session(world, places):
+    """The file is changed or removed while the command runs."""
+    change = {"edited": "echo >> .awsrole.toml", "removed": "rm .awsrole.toml", "gone": 'rm -r "$PWD"'}
+    for words in change.values():
+        shop = world.project("shop", LIMITED, allow=True)
+        for name in ("default", "legacy"):
+            inside = f"{words}; cd {places[1]};"
+            answer = client_keys(world, shop, name, "--profile", "shop-dev", env=CLAUDE, inside=inside)
+            assert isinstance(answer, str) and "the limits of ~/src/shop no longer apply" in answer, (words, answer)
+            shop = world.project("shop", LIMITED, allow=True)
+
+
+def test_a_person_renews_wherever_the_command_is(world, places):
+    shop = world.project("shop", LIMITED, allow=True)
+    for inside in ("cd /;", f"cd {places[3]};", 'rm -r "$PWD"; cd /;'):
+        assert may_chain(world, client_keys(world, shop, "default", "--profile", "shop-dev", env={}, inside=inside))
 
 
 def test_the_history_names_the_agent(world, shop):

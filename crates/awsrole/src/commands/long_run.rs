@@ -9,12 +9,14 @@ use awsrole_core::aws::profiles::copies::{CopyOptions, OtherProfiles};
 use awsrole_core::aws::source::Source;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
+use awsrole_core::base::quote::shell_quote;
 use awsrole_core::project::config::Confirm;
 use awsrole_core::session::cache::Cache;
 use awsrole_core::session::encryption::{CacheEncryption, SealError};
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::confirm::Confirmation;
 use awsrole_core::shell::environment::EnvDiff;
+use awsrole_core::shell::export::agent_limits;
 use awsrole_core::shell::long_run::{Run, SavedEnvironment, exists, remove_when_gone};
 use awsrole_core::shell::role_profiles;
 
@@ -52,7 +54,7 @@ fn fill(run: &Run, held: &ActiveRole, settings: &Settings) -> Result<EnvDiff, Pr
     let roles = held.target.role_profiles()?;
     let comment = "Made by awsrole for one command, and removed with it.";
     // An agent gets limited sessions of the other profiles, too, and no identity with which it could get others.
-    let own = |name: &str| role_profiles::of_profile(outer, name);
+    let own = |name: &str| Some(format!("{command} {}", shell_quote(&format!("--profile={name}"))?));
     let others = match held.target.plan.agent {
         Some(_) => OtherProfiles::OnlyCommands(&own),
         None => OtherProfiles::Unchanged,
@@ -76,7 +78,8 @@ fn fill(run: &Run, held: &ActiveRole, settings: &Settings) -> Result<EnvDiff, Pr
     // A child that loses the variables of its agent stays limited.
     let agent = held.target.plan.agent.as_ref();
     let env = agent.map_or_else(|| outer.env.clone(), |agent| agent.marked(outer.env.clone()));
-    let outside = SavedEnvironment::of(dir, role.as_deref(), held.target.profile(), &diff, &env);
+    let has_limits = !agent_limits(&Context { dir: dir.to_owned(), ..outer.clone() }, settings).is_empty();
+    let outside = SavedEnvironment::of(dir, role.as_deref(), held.target.profile(), &diff, &env).limited(has_limits);
     let outside = match held.target.guard.confirm {
         Confirm::Never => outside,
         Confirm::Yes | Confirm::Account => outside.confirmed(Confirmation::of(&held.target.plan)),

@@ -177,8 +177,7 @@ fn dir(allowed: &Allowed) -> Result<String, Problem> {
 }
 
 /// Returns the `credential_process` that gives a profile of the user. `None` for a name that a copy cannot contain.
-#[must_use]
-pub fn of_profile(context: &Context, name: &str) -> Option<String> {
+fn of_profile(context: &Context, name: &str) -> Option<String> {
     command(context, &[&format!("--profile={name}")]).ok()
 }
 
