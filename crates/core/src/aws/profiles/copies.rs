@@ -131,8 +131,7 @@ impl Profiles {
         text
     }
 
-    /// Writes all settings of a section, except for keys that no client uses, and for the identity if a command replaces
-    /// it.
+    /// Writes the settings of a section, without unused keys and without an identity that a command replaces.
     fn write(&self, file: &AwsFile, section: &Section, options: &CopyOptions<'_>, text: &mut Zeroizing<String>) {
         let of_profile = section.kind == Kind::Profile;
         let of_use =
