@@ -318,7 +318,7 @@ pub(crate) enum Command {
         #[arg(long, conflicts_with = "run")]
         agent: bool,
         /// What an `exec --renew` put into the copies of the AWS files
-        #[arg(long, hide = true, conflicts_with_all = ["dir", "profile", "account", "role", "yes"])]
+        #[arg(long, hide = true, conflicts_with_all = ["dir", "account", "role", "yes"])]
         run: Option<String>,
     },
     /// Create .awsrole.toml, never overwriting an existing file

@@ -102,7 +102,9 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
         Command::Env { format, yes, target, min_ttl } => {
             env::run(format, Wanted { target, min_ttl, yes }, context, settings)
         }
-        Command::CredentialProcess { run: Some(run), .. } => credential_process::of_run(&run, context, settings),
+        Command::CredentialProcess { run: Some(run), target, .. } => {
+            credential_process::of_run(&run, target.place.profile.as_deref(), context, settings)
+        }
         Command::CredentialProcess { target, yes, confirmed, agent, .. } => {
             let consent = match (yes, confirmed) {
                 (true, _) => ProcessConsent::Given,

@@ -166,6 +166,13 @@ pub fn reexec(args: &[OsString], env: &Env) -> io::Error {
     Command::new(program).arg0(called).args(args).env_clear().envs(&env.0).exec()
 }
 
+/// Changes the working directory, and PWD in the environment of a new run, which keeps the spelling of the path.
+pub fn enter(dir: &Path, env: &mut Env) -> io::Result<()> {
+    std::env::set_current_dir(dir)?;
+    env.0.insert("PWD".into(), dir.into());
+    Ok(())
+}
+
 /// Returns the running program. It may no longer be found under its name, because an upgrade may have replaced the
 /// file.
 fn current_program() -> io::Result<PathBuf> {

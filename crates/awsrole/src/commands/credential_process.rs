@@ -2,7 +2,8 @@
 //! `credential_process`. It never prompts.
 
 use awsrole_core::aws::mfa::NotConfirmed;
-use awsrole_core::base::context::Context;
+use awsrole_core::base::agent::Agent;
+use awsrole_core::base::context::{Context, Env};
 use awsrole_core::base::problem::Problem;
 use awsrole_core::project::config::Confirm;
 use awsrole_core::session::cache::Cache;
@@ -12,6 +13,7 @@ use awsrole_core::session::history::{HistoryEntry, Recipient};
 use awsrole_core::session::lookup::ObtainOptions;
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::confirm::{self, Confirmation};
+use awsrole_core::shell::export::agent_limits;
 use awsrole_core::shell::long_run::SavedEnvironment;
 use awsrole_core::shell::statements::credential_process;
 
@@ -65,9 +67,14 @@ pub(super) fn run(
     Ok(Outcome::Done)
 }
 
-/// Provides the role inside a command of `exec --renew`. This process restarts itself in the directory and the
-/// environment in which the command was started.
-pub(super) fn of_run(run: &str, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
+/// Provides the role inside a command of `exec --renew`, or the user's profile `other`. This process restarts itself in
+/// the environment in which the command was started, and for an agent in the directory, too.
+pub(super) fn of_run(
+    run: &str,
+    other: Option<&str>,
+    context: &Context,
+    settings: &Settings,
+) -> Result<Outcome, CommandError> {
     let Some(outside) =
         SavedEnvironment::read(&context.paths, &CacheEncryption::of_cache(context, settings.or_default().key), run)
     else {
@@ -77,12 +84,42 @@ pub(super) fn of_run(run: &str, context: &Context, settings: &Settings) -> Resul
         ));
     };
     let mut words = vec!["credential-process".into()];
-    match &outside.profile {
+    match other.or(outside.profile.as_deref()) {
         Some(profile) => words.push(format!("--profile={profile}").into()),
         None => words.extend(["--dir".into(), outside.dir.clone().into_os_string()]),
     }
-    words.extend(outside.confirmed.iter().map(|confirmed| format!("--confirmed={confirmed}").into()));
-    words.extend(outside.role.iter().map(|name| format!("--role={name}").into()));
-    let error = ambient::reexec(&words, &outside.over(&context.env));
+    if other.is_none() {
+        words.extend(outside.confirmed.iter().map(|confirmed| format!("--confirmed={confirmed}").into()));
+        words.extend(outside.role.iter().map(|name| format!("--role={name}").into()));
+    }
+    let mut env = outside.over(&context.env);
+    if Agent::recognize(&env).is_some() {
+        enter_start(&outside, &mut env, context, settings).map_err(CommandError::no_role)?;
+    }
+    let error = ambient::reexec(&words, &env);
     Err(Problem::new("cannot restart awsrole").because(error).hint("was it moved or removed?").into())
+}
+
+/// Changes to the directory in which a command was started, because its `[agent]` tables limit every profile that the
+/// command uses, wherever it is now.
+///
+/// # Errors
+/// Fails if the directory is gone, or if it had limits that no longer apply.
+fn enter_start(
+    outside: &SavedEnvironment,
+    env: &mut Env,
+    context: &Context,
+    settings: &Settings,
+) -> Result<(), Problem> {
+    let dir = &outside.dir;
+    let unknown = || {
+        Problem::new(format!("the limits of {} no longer apply", context.shorten(dir)))
+            .hint("the command was started there: restore the directory's .awsrole.toml, or start the command again")
+    };
+    ambient::enter(dir, env).map_err(|error| unknown().because(error))?;
+    let there = Context { dir: dir.clone(), ..context.with_env(env.clone()) };
+    if outside.has_limits && agent_limits(&there, settings).is_ok_and(|tables| tables.is_empty()) {
+        return Err(unknown());
+    }
+    Ok(())
 }

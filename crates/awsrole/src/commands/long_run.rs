@@ -5,16 +5,18 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use awsrole_core::aws::profiles::Profiles;
-use awsrole_core::aws::profiles::copies::{CopyOptions, ProfileCommand};
+use awsrole_core::aws::profiles::copies::{CopyOptions, OtherProfiles};
 use awsrole_core::aws::source::Source;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
+use awsrole_core::base::quote::shell_quote;
 use awsrole_core::project::config::Confirm;
 use awsrole_core::session::cache::Cache;
 use awsrole_core::session::encryption::{CacheEncryption, SealError};
 use awsrole_core::settings::user_config::Settings;
 use awsrole_core::shell::confirm::Confirmation;
 use awsrole_core::shell::environment::EnvDiff;
+use awsrole_core::shell::export::agent_limits;
 use awsrole_core::shell::long_run::{Run, SavedEnvironment, process_exists, remove_when_gone};
 use awsrole_core::shell::role_profiles;
 
@@ -51,10 +53,13 @@ fn fill(run: &Run, held: &ActiveRole, settings: &Settings) -> Result<EnvDiff, Pr
     let command = format!("{} credential-process --run {}", role_profiles::program(outer)?, run.name());
     let roles = held.target.role_profiles()?;
     let comment = "Made by awsrole for one command, and removed with it.";
-    // An agent gets no long-lived keys, and limited sessions of the other profiles.
-    let own = |name: &str| role_profiles::of_profile(outer, name);
-    let instead_of_keys: Option<&ProfileCommand<'_>> = held.target.plan.agent.as_ref().map(|_| &own as _);
-    let options = CopyOptions { comment, default: &command, roles: &roles, instead_of_keys };
+    // An agent gets limited sessions of the other profiles, too, and no identity with which it could get others.
+    let own = |name: &str| Some(format!("{command} {}", shell_quote(&format!("--profile={name}"))?));
+    let others = match held.target.plan.agent {
+        Some(_) => OtherProfiles::OnlyCommands(&own),
+        None => OtherProfiles::Unchanged,
+    };
+    let options = CopyOptions { comment, default: &command, roles: &roles, others };
     let mut paths = [String::new(), String::new()];
     for ((name, text), path) in
         ["config", "credentials"].iter().zip(Profiles::load(outer)?.copies(&options)).zip(&mut paths)
@@ -73,7 +78,10 @@ fn fill(run: &Run, held: &ActiveRole, settings: &Settings) -> Result<EnvDiff, Pr
     // A child that loses the variables of its agent stays limited.
     let agent = held.target.plan.agent.as_ref();
     let env = agent.map_or_else(|| outer.env.clone(), |agent| agent.marked(outer.env.clone()));
-    let outside = SavedEnvironment::of(dir, role.as_deref(), held.target.profile(), &diff, &env);
+    // Where a shell is blocked, they are unknown, and an agent gets nothing.
+    let tables = agent_limits(&Context { dir: dir.to_owned(), ..outer.clone() }, settings);
+    let has_limits = tables.map_or(true, |tables| !tables.is_empty());
+    let outside = SavedEnvironment::of(dir, role.as_deref(), held.target.profile(), &diff, &env).limited(has_limits);
     let outside = match held.target.guard.confirm {
         Confirm::Never => outside,
         Confirm::Yes | Confirm::Account => outside.confirmed(Confirmation::of(&held.target.plan)),

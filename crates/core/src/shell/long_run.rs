@@ -42,8 +42,11 @@ pub struct Run {
 /// It is stored next to the copies, encrypted.
 #[derive(Serialize, Deserialize)]
 pub struct SavedEnvironment {
-    /// The directory that selects the role.
+    /// The directory that selects the role, and whose `[agent]` tables limit the profiles that an agent uses.
     pub dir: PathBuf,
+    /// Whether the project of this directory has such tables.
+    #[serde(default)]
+    pub has_limits: bool,
     /// The name of the role, if the user selected one.
     pub role: Option<String>,
     /// The profile that was selected instead of a project.
@@ -114,7 +117,13 @@ impl SavedEnvironment {
         let before = |name: &str| outer.text(name).map(|text| Zeroizing::new(text.to_owned()));
         let before = names.map(|name| (name.to_owned(), before(name))).collect();
         let (role, profile) = (role.map(str::to_owned), profile.map(str::to_owned));
-        Self { dir: dir.to_owned(), role, profile, confirmed: None, before }
+        Self { dir: dir.to_owned(), has_limits: false, role, profile, confirmed: None, before }
+    }
+
+    /// Records whether the directory's project limits agents. If it no longer does, they get no session.
+    #[must_use]
+    pub fn limited(self, has_limits: bool) -> Self {
+        Self { has_limits, ..self }
     }
 
     /// Records what the user confirmed. If the settings then lead to another role, it isn't renewed.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::aws::profiles::Profiles;
-use crate::aws::profiles::copies::{CopyOptions, RoleProfile, is_name};
+use crate::aws::profiles::copies::{CopyOptions, OtherProfiles, RoleProfile, is_name};
 use crate::base::context::{Context, Env, Paths};
 use crate::base::digest::{is_sha256, sha256};
 use crate::base::files::{self, FileError, read_own};
@@ -62,7 +62,7 @@ pub fn write(
         comment: "Made by awsrole for a project. Change ~/.aws or .awsrole.toml instead.",
         default: &default,
         roles: &roles,
-        instead_of_keys: Some(&own),
+        others: OtherProfiles::WithoutKeys(&own),
     });
     let prior = VARIABLES.map(|name| Some((name, context.env.text(name)?)));
     let outer: BTreeMap<&str, &str> = prior.into_iter().flatten().collect();
@@ -177,8 +177,7 @@ fn dir(allowed: &Allowed) -> Result<String, Problem> {
 }
 
 /// Returns the `credential_process` that gives a profile of the user. `None` for a name that a copy cannot contain.
-#[must_use]
-pub fn of_profile(context: &Context, name: &str) -> Option<String> {
+fn of_profile(context: &Context, name: &str) -> Option<String> {
     command(context, &[&format!("--profile={name}")]).ok()
 }
 

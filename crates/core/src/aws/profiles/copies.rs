@@ -46,9 +46,19 @@ pub struct CopyOptions<'a> {
     pub default: &'a str,
     /// Profiles that are added. They replace the user's profiles of the same names.
     pub roles: &'a [RoleProfile],
-    /// Returns the `credential_process` of a profile with keys, so that the copies contain no secret. Without it, the
-    /// keys are copied.
-    pub instead_of_keys: Option<&'a ProfileCommand<'a>>,
+    /// What the user's other profiles become.
+    pub others: OtherProfiles<'a>,
+}
+
+/// How the copies contain the user's profiles other than the default one.
+#[derive(Clone, Copy)]
+pub enum OtherProfiles<'a> {
+    /// As they are.
+    Unchanged,
+    /// Profiles with keys get this command instead, so that the copies contain no secret.
+    WithoutKeys(&'a ProfileCommand<'a>),
+    /// Profiles with any identity get this command instead, so that awsrole can limit each of them.
+    OnlyCommands(&'a ProfileCommand<'a>),
 }
 
 /// A profile that gets its credentials from awsrole.
@@ -70,11 +80,15 @@ impl Profiles {
     #[must_use]
     pub fn copies(&self, options: &CopyOptions<'_>) -> [Zeroizing<String>; 2] {
         let files = [&self.config, &self.credentials];
-        let starts_outside =
-            files.iter().flat_map(|file| file.in_force().map(move |section| (file, section))).any(|(file, section)| {
-                let source = file.value(section, "source_profile").and_then(|value| one_line(value.text(&file.text)));
-                section.kind == Kind::Profile && is_name(&section.name) && source == Some("default")
-            });
+        let keeps_sources = !matches!(options.others, OtherProfiles::OnlyCommands(_));
+        let starts_outside = keeps_sources
+            && files.iter().flat_map(|file| file.in_force().map(move |section| (file, section))).any(
+                |(file, section)| {
+                    let source =
+                        file.value(section, "source_profile").and_then(|value| one_line(value.text(&file.text)));
+                    section.kind == Kind::Profile && is_name(&section.name) && source == Some("default")
+                },
+            );
         files.map(|file| self.copy(file, options, starts_outside))
     }
 
@@ -117,16 +131,24 @@ impl Profiles {
         text
     }
 
-    /// Writes all settings of a section, except for keys that no client uses.
+    /// Writes the settings of a section, without unused keys and without an identity that a command replaces.
     fn write(&self, file: &AwsFile, section: &Section, options: &CopyOptions<'_>, text: &mut Zeroizing<String>) {
         let of_profile = section.kind == Kind::Profile;
         let of_use =
             of_profile && self.get(&section.name).is_some_and(|profile| uses_keys(profile, file, &self.config));
-        let instead = options.instead_of_keys.filter(|_| of_use);
-        for value in file.values_of(section) {
-            file.write(value, text, |key| match instead {
-                Some(_) => !is_identity(key),
-                None => of_use || !KEYS.contains(&key),
+        let values = file.values_of(section);
+        let has_identity = || of_profile && values.iter().any(|value| is_identity(&value.key(&file.text)));
+        let (removes_identity, instead) = match options.others {
+            OtherProfiles::Unchanged => (false, None),
+            OtherProfiles::WithoutKeys(command) => (of_use, of_use.then_some(command)),
+            OtherProfiles::OnlyCommands(command) => (true, has_identity().then_some(command)),
+        };
+        // The section of an SSO session contains no identity, only where a user signs in.
+        let of_sign_in = |key: &str| section.kind == Kind::SsoSession && key.starts_with("sso_");
+        for value in &values {
+            file.write(value, text, |key| match removes_identity {
+                true => !is_identity(key) || of_sign_in(key),
+                false => of_use || !KEYS.contains(&key),
             });
         }
         if let Some(command) = instead.and_then(|command| command(&section.name)) {
@@ -273,7 +295,8 @@ mod tests {
     use super::*;
 
     const MADE: &str = "# Made.\n[default]\ncredential_process = p\n";
-    const OPTIONS: CopyOptions<'_> = CopyOptions { comment: "Made.", default: "p", roles: &[], instead_of_keys: None };
+    const OPTIONS: CopyOptions<'_> =
+        CopyOptions { comment: "Made.", default: "p", roles: &[], others: OtherProfiles::Unchanged };
 
     fn copies(config: &str, credentials: &str) -> [String; 2] {
         let (_home, context) = home(config, credentials);
@@ -391,6 +414,52 @@ sso_start_url = https://x/#/
         assert_eq!(copies("", half)[1], "[a]\n");
         let twice = copies(&format!("[profile a]\n{keys}"), &format!("[a]\n{keys}"));
         assert_eq!(twice, ["[profile a]\n".to_owned(), format!("[a]\n{keys}")]);
+    }
+
+    #[test]
+    fn only_commands_leaves_no_profile_its_identity() {
+        let identities = [
+            "aws_access_key_id = AKIA\naws_secret_access_key = canary\n",
+            "aws_access_key_id = AKIA\n",
+            "credential_process = canary\n",
+            "credential_process = canary\n  canary\n",
+            "role_arn = canary\nsource_profile = jump\nmfa_serial = canary\n",
+            "role_arn = canary\nsource_profile = default\n",
+            "role_arn = canary\ncredential_source = Environment\n",
+            "role_arn = canary\nweb_identity_token_file = canary\n",
+            "login_session = canary\n",
+            "sso_session = corp\nsso_account_id = canary\nsso_role_name = canary\n",
+            "Credential_Process = canary\n",
+        ];
+        let own = |name: &str| (name != "no command").then(|| format!("awsrole {name}"));
+        let options = CopyOptions { others: OtherProfiles::OnlyCommands(&own), ..OPTIONS };
+        let copies = |config: &str, credentials: &str| {
+            let (_home, context) = home(config, credentials);
+            Profiles::load(&context).unwrap().copies(&options).map(|text| text.strip_prefix(MADE).unwrap().to_owned())
+        };
+        for identity in identities {
+            let profile = |header: &str| format!("[{header}]\nregion = x\n{identity}output = json\n");
+            let written = |header: &str, command: &str| {
+                format!("[{header}]\nregion = x\noutput = json\n{command}").replace("\n\n", "\n")
+            };
+            let expected = |start: &str| {
+                written(&format!("{start}a"), "credential_process = awsrole a\n")
+                    + &written(&format!("{start}no command"), "")
+            };
+            let [config, _] = copies(&(profile("profile a") + &profile("profile \"no command\"")), "");
+            assert_eq!(config.replace('"', ""), expected("profile "), "{identity}");
+            let [_, credentials] = copies("", &(profile("a") + &profile("no command")));
+            assert_eq!(credentials, expected(""), "{identity}");
+            // In a section of another kind, and inherited.
+            let others = format!("[plugins]\n{identity}[sso-session corp]\n{identity}[services local]\n{identity}");
+            let [config, _] = copies(&format!("[DEFAULT]\n{identity}[profile a]\n{others}"), "");
+            let sections = config.split_once("[plugins]").unwrap();
+            assert_eq!(sections.0, "[profile a]\ncredential_process = awsrole a\n", "{identity}");
+            let sso = if identity.starts_with("sso_") { identity } else { "" };
+            assert_eq!(sections.1, format!("\n[sso-session corp]\n{sso}[services local]\n"), "{identity}");
+        }
+        let plain = "[profile a]\nregion = x\n[sso-session corp]\nsso_start_url = https://x\nsso_region = y\n";
+        assert_eq!(copies(plain, "")[0], plain);
     }
 
     #[test]
