@@ -198,6 +198,15 @@ impl RolePlan {
         if self.is_selected_profile { "~/.aws/config" } else { ".awsrole.toml" }
     }
 
+    /// Returns how a hint asks for a newer MFA code, which no agent can enter.
+    #[must_use]
+    pub fn refresh_advice(&self) -> &'static str {
+        match &self.agent {
+            None => "run `awsrole refresh`",
+            Some(_) => "ask your user to run `awsrole refresh`",
+        }
+    }
+
     /// Returns the display name of the result: the `[role.NAME]`, else the profile, else the name of the role.
     #[must_use]
     pub fn title(&self) -> String {

@@ -39,7 +39,10 @@ impl ChainFetcher<'_> {
         }
         // The role worked with an earlier MFA session, so a new code may help.
         self.too_old.set(Some(index));
-        let hint = "it worked with an earlier MFA session, and the trust policy may limit its age: run `awsrole refresh` to enter a new code";
+        let hint = format!(
+            "it worked with an earlier MFA session, and the trust policy may limit its age: {} to enter a new code",
+            self.plan.refresh_advice()
+        );
         let renewed = self.credentials_after(index).map_err(|_| FetchError::cacheable(explained.hint(hint), kind))?;
         self.send(step, &renewed)?
             .map_err(|error| FetchError::cacheable(advice::explain(&self.of_call(index, &renewed), &error), kind))
