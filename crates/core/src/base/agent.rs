@@ -98,6 +98,15 @@ impl Agent {
         problem.because(whose).hint(format!("{ASK} to run it {hint}"))
     }
 
+    /// Returns the hint of an error that a session needs an MFA code. `command` prompts the user for it.
+    #[must_use]
+    pub fn code_advice(&self, command: &str) -> String {
+        match self.variable {
+            Some(_) => format!("{ASK} to run `{command}` in a terminal: agents then use the session until it ends"),
+            None => format!("run `{command}` in a terminal first: `--agent` never prompts"),
+        }
+    }
+
     /// Returns whether the agent gets a limited session even if no `[agent]` table limits it.
     #[must_use]
     pub fn is_always_limited(&self) -> bool {
@@ -136,15 +145,20 @@ pub const USER_COMMANDS: [&str; 10] = [
     "awsrole console",
 ];
 
-/// Returns the problem as an agent reads it: a hint with a command that is for the user alone says so.
+/// Returns a hint as an agent reads it: one that only the user can follow says so.
+#[must_use]
+pub fn hint_for_agent(hint: String) -> String {
+    let is_for_user =
+        ["in a terminal", "in another terminal", "awsrole hook "].iter().any(|place| hint.contains(place))
+            || USER_COMMANDS.iter().any(|command| hint.contains(command));
+    if is_for_user && !hint.starts_with(ASK) { format!("{ASK}: {hint}") } else { hint }
+}
+
+/// Returns the problem as an agent reads it: see [`hint_for_agent`].
 #[must_use]
 pub fn for_agent(problem: Problem) -> Problem {
     let command = |text: &str| USER_COMMANDS.into_iter().find(|command| text.contains(command));
-    let hints = problem.hints.iter().map(|hint| match command(hint) {
-        Some(_) if !hint.starts_with(ASK) => format!("{ASK}: {hint}"),
-        _ => hint.clone(),
-    });
-    let mut hints: Vec<String> = hints.collect();
+    let mut hints: Vec<String> = problem.hints.into_iter().map(hint_for_agent).collect();
     if let Some(command) = command(&problem.summary).filter(|_| !hints.iter().any(|hint| hint.starts_with(ASK))) {
         hints.push(format!("{ASK} to run `{command}`"));
     }
@@ -267,6 +281,10 @@ mod tests {
         assert_eq!(hint("run `awsrole refresh`"), ["run `awsrole refresh`"]);
         assert_eq!(hint("`awsrole allow` allows it again"), ["ask your user: `awsrole allow` allows it again"]);
         assert_eq!(hint("run `awsrole keys list`"), ["run `awsrole keys list`"]);
+        assert_eq!(
+            hint("run `awsrole exec -- true` in a terminal"),
+            ["ask your user: run `awsrole exec -- true` in a terminal"]
+        );
         assert_eq!(shown(Problem::new("not allowed yet: `awsrole allow`")), ["ask your user to run `awsrole allow`"]);
     }
 

@@ -76,7 +76,15 @@ impl ChainFetcher<'_> {
                 (Ok(code), _) => code,
                 // Other reasons than this one are less important than the refusal.
                 (Err(no), Some(error)) if no != MfaError::Cancelled => return Ok(Err(error)),
-                (Err(no), _) => return Err(FetchError::uncached(no.problem(&self.plan.title()))),
+                (Err(no), _) => {
+                    let problem = no.problem(&self.plan.title());
+                    return Err(FetchError::uncached(match &self.plan.agent {
+                        Some(agent) if no == MfaError::Agent => {
+                            problem.hint(agent.code_advice(&self.plan.prompting_command()))
+                        }
+                        _ => problem,
+                    }));
+                }
             };
             let answer = call(Some(&code));
             match answer {
