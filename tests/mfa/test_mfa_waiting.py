@@ -344,8 +344,12 @@ def test_an_agent_cannot_end_the_session_of_its_user(world):
     said = " ".join(result.err.split())
     assert result.code == 4 and "(aws:MultiFactorAuthAge): ask your user to run `awsrole refresh` to enter a new one" in said, said
     assert world.awsrole("refresh", cwd=shut, env=agent).code == 0
+    # The user would be asked, and the code would be accepted.
+    for device in world.entries("mfa"):
+        device.unlink()
+    world.write(".config/awsrole/config.toml", f'mfa_process = "echo {world.code()}"\n')
     result = world.awsrole("exec", "--", "true", cwd=world.shop("audit", "Audit", HERE))
-    assert result.code == 0, result.err
+    assert (result.code, result.err) == (0, ""), result.err
     assert len(world.asked_for_codes()) == 1
 
 
