@@ -6,6 +6,7 @@ import os
 import pytest
 from agent_fixtures import CLAUDE, LIMITED, may_chain, variables
 
+from support.aws_files import role_profile
 from support.local_sts import binary
 from support.terminal import need
 from support.world import DEPLOY
@@ -122,8 +123,21 @@ def test_no_agent_is_asked_for_a_code(world, command):
     folder = world.project("shop", DEPLOY + f'mfa_serial = "{serial}"\n', allow=True)
     world.write(".config/awsrole/config.toml", f"mfa_process = 'touch {world.home}/asked; echo 123456'\n")
     assert command(folder)["AWSROLE_STATE"] == "blocked"
-    result = world.awsrole("exec", "--", "true", cwd=folder, env=CLAUDE)
-    assert result.code == 4 and "no agent is ever asked for a code" in result.err, result.err
+    config = world.home / ".aws/config"
+    config.write_text(config.read_text() + role_profile("guarded", "Deploy", mfa_serial=serial))
+    named = world.project("named", f'[agent]\nrole = "ci"\n[role.ci]\n{DEPLOY}mfa_serial = "{serial}"\n', allow=True)
+    user = "ask your user to run `awsrole {}` in a terminal: agents then use the session until it ends"
+    for place, words, env, hint in (
+        (folder, [], CLAUDE, user.format("refresh")),
+        (named, [], CLAUDE, user.format("exec --role ci -- true")),
+        (world.home, ["--profile", "guarded"], CLAUDE, user.format("exec --profile=guarded -- true")),
+        # The user typed it, or the agent did.
+        (named, ["--agent"], {}, "run `awsrole exec --role ci -- true` in a terminal first: `--agent` never prompts"),
+        (named, ["--agent"], CLAUDE, "ask your user: run `awsrole exec --role ci -- true` in a terminal first: `--agent` never prompts"),
+    ):
+        result = world.awsrole("exec", *words, "--", "true", cwd=place, env=env)
+        said = " ".join(result.err.split())
+        assert result.code == 4 and "no agent is ever asked for a code" in said and f"hint: {hint}" in said, said
     assert not (world.home / "asked").exists()
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+import pexpect
 import pytest
 from agent_fixtures import CLAUDE, LIMIT, may_chain, variables
 
@@ -140,6 +141,28 @@ def test_hints_that_only_the_user_can_follow_say_so(world):
             assert f"hint: {expected}" in said, said
             assert "your user" not in world.awsrole(*words, cwd=folder).err
         assert "only your user can run `awsrole allow`" in world.awsrole("why", cwd=folder, env=CLAUDE).out
+
+
+def test_an_agent_picks_no_role(world):
+    """On a terminal it would wait for an answer that never comes."""
+    elevated = "[role.sure]\nconfirm = true\n" + DEPLOY
+    for table, code, hint in (("", 1, "give one of these names: ci, dev"), ("[agent]\nrole = 'ci'\n", 1, "give one of these names: ci"),
+                              ("[agent]\ndeny = true\n", 3, "ask your user to run it in a terminal of their own")):
+        folder = world.project("shop", f"default_role = 'dev'\n{table}[role.dev]\n{DEPLOY}[role.ci]\n{DEPLOY}{elevated}", allow=True)
+        env = world.environment(**CLAUDE, PWD=str(folder))
+        tty = pexpect.spawn(str(binary("awsrole")), ["use"], cwd=str(folder), env=env, timeout=30, encoding="utf-8")
+        tty.expect(pexpect.EOF)
+        tty.close()
+        assert f"hint: {hint}" in tty.before.replace("\r\n", "\n").rstrip().splitlines()[-1] and tty.exitstatus == code, tty.before
+
+
+def test_an_agent_loads_no_hook(world):
+    folder = world.project("shop", f"[role.ci]\n{DEPLOY}", allow=True)
+    said = world.awsrole("use", "ci", cwd=folder, env=CLAUDE).err
+    assert "hint: `awsrole exec -- CMD` runs a command with the role" in said and "eval" not in said
+    assert "eval" in world.awsrole("use", "ci", cwd=folder).err
+    hooks = [finding for finding in world.awsrole("doctor", "--json", cwd=folder, env=CLAUDE).json if "awsrole hook" in (finding["hint"] or "")]
+    assert hooks and all(finding["hint"].startswith("ask your user: ") for finding in hooks), hooks
 
 
 def test_unreadable_settings_give_an_agent_nothing(world):

@@ -330,3 +330,34 @@ until [ -e go ]; do sleep 0.1; done
     assert (shop / "out").read_text().splitlines() == [arn, arn]
     # The rest of twelve hours, in minutes.
     assert any(f"is renewed for {left}" in (shop / "err").read_text() for left in ("12h", "11h 59m"))
+
+
+def test_an_agent_cannot_end_the_session_of_its_user(world):
+    """It can't enter a code, so a refusal sends it to its user, and its `refresh` keeps the MFA session."""
+    agent = {"CLAUDECODE": "1"}
+    world.shop()
+    tty = world.terminal("bash")
+    tty.enter(world.home / "src/shop", world.code())
+    world.age_sessions(2 * 3600)
+    shut = world.shop("shut", "Shut")
+    result = world.awsrole("exec", "--", "true", cwd=shut, env=agent)
+    said = " ".join(result.err.split())
+    assert result.code == 4 and "(aws:MultiFactorAuthAge): ask your user to run `awsrole refresh` to enter a new one" in said, said
+    assert world.awsrole("refresh", cwd=shut, env=agent).code == 0
+    # The user would be asked, and the code would be accepted.
+    for device in world.entries("mfa"):
+        device.unlink()
+    world.write(".config/awsrole/config.toml", f'mfa_process = "echo {world.code()}"\n')
+    result = world.awsrole("exec", "--", "true", cwd=world.shop("audit", "Audit", HERE))
+    assert (result.code, result.err) == (0, ""), result.err
+    assert len(world.asked_for_codes()) == 1
+
+
+def test_an_agent_is_told_who_enters_the_next_code(world):
+    world.shop()
+    tty = world.terminal("bash")
+    tty.enter(world.home / "src/shop", world.code())
+    folder = world.project("named", f"default_role = 'ci'\n[role.ci]\n{role_file('Audit', HERE)}", allow=True)
+    for env, who in (({}, "run"), ({"CLAUDECODE": "1"}, "ask your user: run")):
+        said = " ".join(world.awsrole("exec", "--renew", "--", "true", cwd=folder, env=env).err.split())
+        assert f"needs an MFA code: {who} `awsrole exec --role ci -- true` in another terminal" in said, said

@@ -125,6 +125,16 @@ def test_the_account_is_typed(chain, shop, name, expected, wrong):
     assert result.code == 0, result
 
 
+def test_the_account_of_a_source_role_is_typed(chain, shop):
+    """Its file asks for the account because of the source role, not because of the role that follows."""
+    settings(chain, NAMED + f'[accounts.{HERE}]\nname = "dev"\n')
+    rewrite(chain, shop, f'{NEAR}[role.then]\nrole_arn = "arn:aws:iam::{HERE}:role/Near"\nsource_role = "prod"\n{PROD}confirm = "account"\n')
+    tty = chain.terminal("bash", shop, env=chain.env)
+    for answer, says in (("dev", "was not confirmed"), ("shop-prod", "AccessDenied")):
+        asked(tty, "awsrole exec --role then -- true", f"Assume then in dev ({HERE}) through shop-prod ({THERE})? Type shop-prod to confirm: ")
+        assert says in tty.answer(answer)
+
+
 PROTECTED = NAMED + 'color = "green"\nprotect = true\n'
 
 

@@ -233,8 +233,10 @@ pub(in crate::commands) fn quoted(name: &str) -> String {
 
 /// Returns the error for a command that only the hook's function in a shell can run.
 pub(in crate::commands) fn needs_hook(context: &Context) -> CommandError {
+    let problem = Problem::new("this needs the hook, which isn't loaded in this shell");
+    if ambient::is_of_agent() {
+        return problem.hint(super::this_shell::FOR_AGENTS).into();
+    }
     let any = || "eval \"$(awsrole hook bash)\" (or zsh; fish: awsrole hook fish | source)".to_owned();
-    Problem::new("this needs the hook, which isn't loaded in this shell")
-        .hint(super::this_shell::missing(context).or_else(super::this_shell::module_line).unwrap_or_else(any))
-        .into()
+    problem.hint(super::this_shell::missing(context).or_else(super::this_shell::module_line).unwrap_or_else(any)).into()
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use awsrole_core::aws::profiles::Profiles;
+use awsrole_core::base::agent::hint_for_agent;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{Problem, escape, to_json};
 use awsrole_core::explain::doctor::{Finding, Level, examine};
@@ -51,6 +52,11 @@ pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<
             }
         }
         Err(problem) => findings.push(bad("profile", problem)),
+    }
+    if ambient::is_of_agent() {
+        for finding in &mut findings {
+            finding.hint = finding.hint.take().map(hint_for_agent);
+        }
     }
     // The problems are last, next to the prompt. The sort is stable.
     findings.sort_by_key(|finding| finding.level == Level::Bad);

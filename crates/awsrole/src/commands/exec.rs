@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
+use awsrole_core::base::agent::hint_for_agent;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::session::history::Recipient;
@@ -17,6 +18,7 @@ use awsrole_core::shell::statements::child_environment;
 use super::held::{ActiveRole, Wanted, format_duration};
 use super::long_run;
 use crate::report::{CommandError, Outcome};
+use awsrole_system::ambient::is_of_agent;
 use awsrole_system::print::{print_error, print_notice};
 
 /// Returns whether a command starts a shell in which a user types, which may load the hook.
@@ -38,11 +40,13 @@ pub(super) fn run(
     let (mut diff, prepared) = if renew {
         let (diff, prepared) = long_run::prepare(&held, settings)?;
         if let Some(left) = long_run::without_code(&held, settings, context.now) {
+            let plan = &held.target.plan;
+            let advice = format!("run `{}` in another terminal", plan.exec_command());
             print_notice(format!(
-                "{} is renewed for {}, then it needs an MFA code: run `awsrole exec{} -- true` in another terminal",
-                held.target.plan.title(),
+                "{} is renewed for {}, then it needs an MFA code: {}",
+                plan.title(),
                 format_duration(left),
-                held.target.profile().map(|name| format!(" --profile={name}")).unwrap_or_default()
+                if is_of_agent() { hint_for_agent(advice) } else { advice }
             ));
         }
         (diff, Some(prepared))

@@ -4,6 +4,7 @@ use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::plan::requester::Requester;
+use awsrole_core::plan::role_plan::RolePlan;
 use awsrole_core::project::discover::upward;
 use awsrole_core::session::cache::Cache;
 use awsrole_core::session::fetch::MFA_AGE_RETRY_THRESHOLD;
@@ -62,12 +63,15 @@ pub(super) fn run(all: bool, context: &Context, settings: &Settings) -> Result<O
             }
         }
     };
-    for plan in &plans.0 {
-        let keys = cache.keys(plan);
-        if cache.last_failure(&keys, context.now).is_some() {
+    // An agent can't enter a new code, so it must not end a session for which its user entered one.
+    let mfa_sessions = |plan: &RolePlan| -> Vec<String> {
+        let of_mfa = (0..plan.steps.len()).filter(|index| plan.steps[*index].mfa_serial().is_some());
+        of_mfa.map(|index| cache.keys(plan).session(index + 1)).collect()
+    };
+    for plan in plans.0.iter().filter(|plan| plan.agent.is_none()) {
+        if cache.last_failure(&cache.keys(plan), context.now).is_some() {
             // The trust policy may limit the age of MFA, so a new code may help if the MFA session isn't new.
-            let sessions = (0..plan.steps.len()).filter(|index| plan.steps[*index].mfa_serial().is_some());
-            for session in sessions.map(|index| keys.session(index + 1)) {
+            for session in mfa_sessions(plan) {
                 let issued = cache.load(&session, context.now).map(|entry| entry.credentials.issued);
                 let age = issued.and_then(|issued| context.now.duration_since(issued).ok());
                 if age.is_some_and(|age| age > MFA_AGE_RETRY_THRESHOLD) {
@@ -76,7 +80,11 @@ pub(super) fn run(all: bool, context: &Context, settings: &Settings) -> Result<O
             }
         }
     }
-    for entry in super::common::entries(context, plans, |plan| cache.keys(plan).all())? {
+    let stale = |plan: &RolePlan| {
+        let kept = plan.agent.as_ref().map(|_| mfa_sessions(plan)).unwrap_or_default();
+        cache.keys(plan).all().into_iter().filter(|entry| !kept.contains(entry)).collect::<Vec<_>>()
+    };
+    for entry in super::common::entries(context, plans, stale)? {
         cache.mark_stale(&entry, context.now).map_err(|e| super::common::file_problem(&e))?;
     }
     generation::bump(&context.paths, context.now).map_err(|e| super::common::file_problem(&e))?;

@@ -62,11 +62,14 @@ fn add_module(shell: ModuleShell) -> String {
     format!("add to {file}: {}", lines.replace('\n', "; "))
 }
 
+/// What an agent does instead of loading the hook.
+pub(super) const FOR_AGENTS: &str = "`awsrole exec -- CMD` runs a command with the role";
+
 /// Returns what to do about a shell without the hook, or `None` if this shell has it or a program called awsrole.
 pub(super) fn missing(outer: &Context) -> Option<String> {
     let shell = parent_shell().filter(|_| ambient::caller() == Caller::Other)?;
     if ambient::is_of_agent() {
-        return Some("`awsrole exec -- CMD` runs a command with the role".to_owned());
+        return Some(FOR_AGENTS.to_owned());
     }
     Some(match missing_line(outer, shell.shell, shell.login) {
         Some(missing) => add(&missing, outer),

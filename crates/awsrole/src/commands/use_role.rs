@@ -79,12 +79,16 @@ pub(super) fn picked(context: &Context, settings: &Settings) -> Result<ChosenWor
     if choices.is_empty() {
         return Err(no_file(context));
     }
-    let terminal = Terminal::open().map_err(|_| match config {
-        None => no_file(context),
-        Some(_) => Problem::new("there is no terminal to prompt on")
-            .hint(format!("give one of these names: {}", roles.join(", ")))
-            .into(),
-    })?;
+    let is_of_agent = Agent::recognize(&context.env).is_some();
+    let terminal = Terminal::open().ok().filter(|_| !is_of_agent);
+    let terminal = match (terminal, config) {
+        (Some(terminal), _) => terminal,
+        (None, None) => return Err(no_file(context)),
+        (None, Some(config)) if is_of_agent => {
+            return Err(not_for_agents(config, &roles, &Requester::of(&outer, settings)?));
+        }
+        (None, Some(_)) => return Err(unnamed("there is no terminal to prompt on", &roles)),
+    };
     let items = items(&choices, config, &profiles, settings, &outer, context)?;
     let question = Question { text: "which role?", multi: false, cancelled: "no role was chosen" };
     match pick(&terminal, &context.env, &question, &items)? {
@@ -97,6 +101,21 @@ pub(super) fn picked(context: &Context, settings: &Settings) -> Result<ChosenWor
             let names = if roles.is_empty() { String::new() } else { format!(": {}", roles.join(", ")) };
             Err(Problem::new("no such role").hint(format!("enter a number or a name{names}")).into())
         }
+    }
+}
+
+/// Returns the error that nobody can pick one of the roles.
+fn unnamed(why: &str, roles: &[&str]) -> CommandError {
+    Problem::new(why).hint(format!("give one of these names: {}", roles.join(", "))).into()
+}
+
+/// Returns the error that awsrole doesn't let an agent pick a role. It lists those that the agent gets.
+fn not_for_agents(config: &Config, roles: &[&str], requester: &Requester) -> CommandError {
+    let refusal = |role: &str| requester.role(config, Some(role)).err();
+    let granted: Vec<&str> = roles.iter().copied().filter(|role| refusal(role).is_none()).collect();
+    match roles.iter().find_map(|role| refusal(role)).filter(|_| granted.is_empty()) {
+        Some(problem) => CommandError::no_role(problem),
+        None => unnamed("agents are not asked which role", &granted),
     }
 }
 

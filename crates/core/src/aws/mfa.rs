@@ -143,7 +143,7 @@ pub enum MfaError {
 }
 
 impl MfaError {
-    /// Converts the error into a [`Problem`]. `what` names the role or session.
+    /// Converts the error into a [`Problem`]. `what` names the role or session. For [`MfaError::Agent`] it has no hint.
     #[must_use]
     pub fn problem(&self, what: &str) -> Problem {
         let needs = Problem::new(format!("{what} needs an MFA code"));
@@ -155,8 +155,7 @@ impl MfaError {
                 .because("this process isn't in the foreground of a terminal")
                 .hint("run `awsrole refresh` in a terminal to be prompted, or set `mfa_process` in your config.toml to print codes"),
             Self::Agent => needs
-                .because("an AI agent requests it, and no agent is ever asked for a code")
-                .hint("ask your user to run `awsrole refresh` in a terminal: agents then use the session until it ends"),
+                .because("the session is for an AI agent, and no agent is ever asked for a code"),
             Self::Cancelled => {
                 Problem::new(format!("cancelled: {what} needs an MFA code")).hint("run `awsrole refresh` to be prompted again")
             }

@@ -98,6 +98,15 @@ impl Agent {
         problem.because(whose).hint(format!("{ASK} to run the command in a terminal of their own"))
     }
 
+    /// Returns the hint of an error that a session needs an MFA code. `command` prompts the user for it.
+    #[must_use]
+    pub fn code_advice(&self, command: &str) -> String {
+        match self.variable {
+            Some(_) => format!("{ASK} to run `{command}` in a terminal: agents then use the session until it ends"),
+            None => format!("run `{command}` in a terminal first: `--agent` never prompts"),
+        }
+    }
+
     /// Returns whether the agent gets a limited session even if no `[agent]` table limits it.
     #[must_use]
     pub fn is_always_limited(&self) -> bool {
@@ -139,9 +148,26 @@ pub const USER_COMMANDS: [&str; 13] = [
     "awsrole profiles install",
 ];
 
+/// Returns whether a hint is about something that only a user at a terminal can do.
+fn needs_terminal(hint: &str) -> bool {
+    ["in a terminal", "in another terminal", "awsrole hook "].iter().any(|words| hint.contains(words))
+}
+
+/// Returns a single hint as an agent reads it: one that only the user can follow says so.
+#[must_use]
+pub fn hint_for_agent(hint: String) -> String {
+    let is_for_user = needs_terminal(&hint) || USER_COMMANDS.iter().any(|command| hint.contains(command));
+    if is_for_user && !hint.starts_with(ASK) { format!("{ASK}: {hint}") } else { hint }
+}
+
 /// Returns the problem as an agent reads it. If it contains commands that only the user may run, a last hint says so.
 #[must_use]
 pub fn with_agent_hints(mut problem: Problem) -> Problem {
+    for hint in &mut problem.hints {
+        if needs_terminal(hint) && !hint.starts_with(ASK) {
+            *hint = format!("{ASK}: {hint}");
+        }
+    }
     let (asking, others): (Vec<&String>, Vec<_>) = problem.hints.iter().partition(|hint| hint.starts_with(ASK));
     let summary = Some(&problem.summary).filter(|_| asking.is_empty());
     let texts: Vec<&String> = others.into_iter().chain(summary).collect();
@@ -275,6 +301,10 @@ mod tests {
         assert_eq!(hint("run `awsrole sudo terraform apply`")[1], only("awsrole sudo"));
         assert_eq!(hint("ask your user to run `awsrole login`"), ["ask your user to run `awsrole login`"]);
         assert_eq!(hint("run `awsrole keys list`"), ["run `awsrole keys list`"]);
+        assert_eq!(
+            hint("run `awsrole exec -- true` in a terminal"),
+            ["ask your user: run `awsrole exec -- true` in a terminal"]
+        );
         assert_eq!(shown(Problem::new("not allowed yet: `awsrole allow`")), [only("awsrole allow")]);
     }
 

@@ -6,7 +6,7 @@
 use crate::aws::arn::AccountId;
 use crate::base::location::Origin;
 use crate::base::problem::Problem;
-use crate::plan::account_pin::expected_account;
+use crate::plan::account_pin::{expected_account, source_account};
 use crate::plan::role_plan::RolePlan;
 use crate::project::approval::Allowed;
 use crate::project::config::{Config, Confirm, RoleConfig};
@@ -21,6 +21,9 @@ pub struct Guard {
     pub confirm: Confirm,
     /// The account, as it is shown to the user, if it is protected.
     pub protected: Option<String>,
+    /// The number of roles before the one with `confirm = "account"`, counted from the role itself. The user types the
+    /// account of that one.
+    pub typed: usize,
     /// The keys of the project file that set a condition, those of the role itself first.
     pub settings: Vec<GuardSetting>,
 }
@@ -64,6 +67,9 @@ impl Guard {
                 }
             }
             guard.manual |= keys.manual == Some(true);
+            if confirm == Confirm::Account && guard.confirm != confirm {
+                guard.typed = index;
+            }
             guard.confirm = guard.confirm.max(confirm);
         }
         guard
@@ -79,6 +85,15 @@ impl Guard {
     #[must_use]
     pub fn of_profile(plan: &RolePlan, accounts: &Accounts) -> Self {
         Self::default().protecting(protected_account(plan, accounts).iter(), accounts)
+    }
+
+    /// Returns the account that the user must type for `confirm = "account"`, if it is known.
+    #[must_use]
+    pub fn typed_account(&self, plan: &RolePlan) -> Option<AccountId> {
+        let roles: Vec<_> = plan.roles().collect();
+        let source_role = roles.iter().rev().nth(self.typed).map(|role| role.role_arn.account().clone());
+        let of_source_role = || source_role.or_else(|| source_account(&plan.source));
+        (self.typed > 0).then(of_source_role).flatten().or_else(|| expected_account(plan))
     }
 
     /// Adds the conditions of the accounts to which a role leads.
@@ -144,7 +159,8 @@ fn chain(config: &Config, role: Option<&str>) -> Vec<(Option<String>, RoleConfig
 }
 
 /// Returns the first protected account that a plan leads to or through.
-pub(super) fn protected_account(plan: &RolePlan, accounts: &Accounts) -> Option<AccountId> {
+#[must_use]
+pub fn protected_account(plan: &RolePlan, accounts: &Accounts) -> Option<AccountId> {
     let roles = plan.roles().map(|role| role.role_arn.account().clone());
     expected_account(plan).into_iter().chain(roles).find(|account| accounts.is_protected(account))
 }

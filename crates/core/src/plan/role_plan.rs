@@ -198,6 +198,33 @@ impl RolePlan {
         if self.is_selected_profile { "~/.aws/config" } else { ".awsrole.toml" }
     }
 
+    /// Returns how a hint asks for a newer MFA code, which no agent can enter.
+    #[must_use]
+    pub fn refresh_advice(&self) -> &'static str {
+        match &self.agent {
+            None => "run `awsrole refresh`",
+            Some(_) => "ask your user to run `awsrole refresh`",
+        }
+    }
+
+    /// Returns the command with which the user fetches the role in a terminal.
+    #[must_use]
+    pub fn exec_command(&self) -> String {
+        match (&self.profile, &self.name) {
+            (Some(profile), _) if self.is_selected_profile => format!("awsrole exec --profile={profile} -- true"),
+            (_, Some(name)) => format!("awsrole exec --role {name} -- true"),
+            (_, None) => "awsrole exec -- true".to_owned(),
+        }
+    }
+
+    /// Returns the command after which the user is prompted for what an agent isn't. `awsrole refresh` is only about
+    /// the role of the user's shell, which may be another one than that of the agent.
+    #[must_use]
+    pub fn prompting_command(&self) -> String {
+        let is_only_role = self.name.is_none() && !self.is_selected_profile;
+        if is_only_role { "awsrole refresh".to_owned() } else { self.exec_command() }
+    }
+
     /// Returns the display name of the result: the `[role.NAME]`, else the profile, else the name of the role.
     #[must_use]
     pub fn title(&self) -> String {

@@ -5,11 +5,12 @@
 
 use data_encoding::HEXLOWER;
 
+use crate::aws::arn::AccountId;
 use crate::aws::mfa::{ConfirmPrompt, NotConfirmed};
 use crate::base::digest::sha256;
 use crate::base::problem::Problem;
 use crate::plan::account_pin::expected_account;
-use crate::plan::guard::Guard;
+use crate::plan::guard::{Guard, protected_account};
 use crate::plan::role_plan::RolePlan;
 use crate::project::config::Confirm;
 use crate::settings::accounts::{Accounts, Color};
@@ -72,21 +73,28 @@ pub fn question(
 /// Returns the question before one command is run as a role. It is always asked.
 #[must_use]
 pub fn sudo_question(guard: &Guard, plan: &RolePlan, accounts: &Accounts) -> ConfirmPrompt {
+    let prompt = prompt("Run as", guard, plan, accounts);
     let color = expected_account(plan).and_then(|account| accounts.color(&account)).unwrap_or(SUDO_COLOR);
-    ConfirmPrompt { color: Some(color.code()), ..prompt("Run as", guard, plan, accounts) }
+    ConfirmPrompt { color: prompt.color.or(Some(color.code())), ..prompt }
 }
 
 /// The color of the question of `awsrole sudo` for an account without a color.
 const SUDO_COLOR: Color = Color::Magenta;
 
+/// Returns the question. It names the account, and each other account of the chain that is a reason for it.
 fn prompt(what: &str, guard: &Guard, plan: &RolePlan, accounts: &Accounts) -> ConfirmPrompt {
     let account = expected_account(plan);
-    let shown = account.as_ref().map(|account| format!(" in {}", accounts.shown(account))).unwrap_or_default();
+    let typed = guard.typed_account(plan).filter(|_| guard.confirm == Confirm::Account);
+    let mut through: Vec<_> = protected_account(plan, accounts).into_iter().chain(typed.clone()).collect();
+    through.dedup();
+    through.retain(|reason| Some(reason) != account.as_ref());
+    let shown = account.map(|account| format!(" in {}", accounts.shown(&account))).unwrap_or_default();
+    let through: String = through.iter().map(|account| format!(" through {}", accounts.shown(account))).collect();
     // The terminal echoes ASCII only, so another name can't be typed.
-    let name = account.as_ref().map(|id| accounts.name(id).filter(|name| name.is_ascii()).unwrap_or(id.as_str()));
+    let name = |id: AccountId| accounts.name(&id).filter(|name| name.is_ascii()).unwrap_or(id.as_str()).to_owned();
     ConfirmPrompt {
-        text: format!("{what} {}{shown}?", plan.title()),
-        expected: name.filter(|_| guard.confirm == Confirm::Account).map(str::to_owned),
+        text: format!("{what} {}{shown}{through}?", plan.title()),
+        expected: typed.map(name),
         color: guard.protected.as_ref().map(|_| Color::Red.code()),
     }
 }
@@ -135,6 +143,8 @@ pub fn in_shell_again(role: Option<&str>) -> String {
 mod tests {
     use super::*;
     use crate::plan::resolve::tests::Home;
+    use crate::project::config::tests::config;
+    use crate::settings::accounts::{Account, AccountName};
 
     #[test]
     fn a_confirmation_is_for_each_role_of_the_chain() {
@@ -150,5 +160,43 @@ mod tests {
         let [direct, a, b] = ["source_profile = \"jump\"", "source_role = \"a\"", "source_role = \"b\""].map(confirmed);
         assert!(direct != a && a != b && direct != b);
         assert_eq!(a, confirmed("source_role = \"a\""));
+    }
+
+    #[test]
+    fn the_question_names_the_account_of_the_chain_that_is_its_reason() {
+        const KEYS: &str = "[jump]\naws_access_key_id = AKIAJUMP\naws_secret_access_key = canary\n";
+        let account = |name, protect, color| Account { name: AccountName::parse(name).ok(), protect, color };
+        let asked = |protect: bool, far: &str, near: &str| {
+            let text = format!(
+                "default_role = \"near\"\n[role.near]\nrole_arn = \"arn:aws:iam::222222222222:role/Near\"\n\
+                 source_role = \"far\"\n{near}[role.far]\nrole_arn = \"arn:aws:iam::333333333333:role/Far\"\n\
+                 source_profile = \"jump\"\n{far}"
+            );
+            let plan = Home::new("", KEYS, &[("USER", "alice")]).plan(&text).unwrap();
+            let id = |text: &str| AccountId::parse(text).unwrap();
+            let dev = account("dev", false, Some(Color::Green));
+            let accounts =
+                Accounts([(id("222222222222"), dev), (id("333333333333"), account("prod", protect, None))].into());
+            let led_to = protected_account(&plan, &accounts);
+            let guard = Guard::of_file(&config(&text), None).protecting(led_to.iter(), &accounts);
+            let prompt = sudo_question(&guard, &plan, &accounts);
+            (prompt.text, prompt.expected, prompt.color)
+        };
+        let (dev, through) = ("Run as near in dev (222222222222)?", " through prod (333333333333)?");
+        let both = dev.replace('?', through);
+        let (red, green) = (Some(Color::Red.code()), Some(Color::Green.code()));
+        let (asks, types) = ("confirm = true\n", "confirm = \"account\"\n");
+        for (protect, far, near, text, typed, color) in [
+            (false, "", "", dev, None, green),
+            (false, asks, "", dev, None, green),
+            (true, "", "", &both, None, red),
+            (true, "", types, &both, Some("dev"), red),
+            (true, types, "", &both, Some("prod"), red),
+            (false, types, asks, &both, Some("prod"), green),
+            (false, types, types, dev, Some("dev"), green),
+        ] {
+            let expected = (text.to_owned(), typed.map(str::to_owned), color);
+            assert_eq!(asked(protect, far, near), expected, "{protect} {far}{near}");
+        }
     }
 }

@@ -73,6 +73,6 @@ pub(super) fn needs_user(plan: &RolePlan, done: usize, now: SystemTime) -> Optio
     let needs_code = plan.source.is_long_term() && plan.steps[done..].iter().any(|step| step.mfa_serial().is_some());
     match sign_in {
         Some(command) => Some(format!("{ONLY_THEN} runs `{command}`")),
-        None => needs_code.then(|| format!("{ONLY_THEN} runs `awsrole refresh` and enters an MFA code")),
+        None => needs_code.then(|| format!("{ONLY_THEN} runs `{}` and enters an MFA code", plan.prompting_command())),
     }
 }

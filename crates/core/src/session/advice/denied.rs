@@ -247,7 +247,8 @@ impl<'a> Parties<'a> {
             About::Mfa => match call.mfa() {
                 Mfa::Role => "it requires MFA, which a role's session never has".to_owned(),
                 Mfa::Session(minutes) => {
-                    format!("it requires a code that is less than {minutes} minutes old: `awsrole refresh`")
+                    let refresh = call.plan.refresh_advice();
+                    format!("it requires a code that is less than {minutes} minutes old: {refresh}")
                 }
                 Mfa::Keys | Mfa::Code => {
                     format!("it requires MFA: set mfa_serial in {}", call.plan.settings_file())
@@ -307,7 +308,8 @@ fn mfa(call: &FailedCall<'_>) -> Option<(String, bool)> {
         )),
         Mfa::Session(minutes) if minutes >= OLD_MFA.0 => Some((
             format!(
-                "the MFA code was entered {minutes} minutes ago, and the role may require a newer one (aws:MultiFactorAuthAge): run `awsrole refresh` to enter a new one"
+                "the MFA code was entered {minutes} minutes ago, and the role may require a newer one (aws:MultiFactorAuthAge): {} to enter a new one",
+                call.plan.refresh_advice()
             ),
             minutes >= if call.worked_before { OLD_MFA.0 } else { OLD_MFA.1 },
         )),

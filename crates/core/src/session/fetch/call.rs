@@ -39,7 +39,10 @@ impl ChainFetcher<'_> {
         }
         // The role worked with an earlier MFA session, so a new code may help.
         self.too_old.set(Some(index));
-        let hint = "it worked with an earlier MFA session, and the trust policy may limit its age: run `awsrole refresh` to enter a new code";
+        let hint = format!(
+            "it worked with an earlier MFA session, and the trust policy may limit its age: {} to enter a new code",
+            self.plan.refresh_advice()
+        );
         let renewed = self.credentials_after(index).map_err(|_| FetchError::cacheable(explained.hint(hint), kind))?;
         self.send(step, &renewed)?
             .map_err(|error| FetchError::cacheable(advice::explain(&self.of_call(index, &renewed), &error), kind))
@@ -73,7 +76,15 @@ impl ChainFetcher<'_> {
                 (Ok(code), _) => code,
                 // Other reasons than this one are less important than the refusal.
                 (Err(no), Some(error)) if no != MfaError::Cancelled => return Ok(Err(error)),
-                (Err(no), _) => return Err(FetchError::uncached(no.problem(&self.plan.title()))),
+                (Err(no), _) => {
+                    let problem = no.problem(&self.plan.title());
+                    return Err(FetchError::uncached(match &self.plan.agent {
+                        Some(agent) if no == MfaError::Agent => {
+                            problem.hint(agent.code_advice(&self.plan.prompting_command()))
+                        }
+                        _ => problem,
+                    }));
+                }
             };
             let answer = call(Some(&code));
             match answer {
