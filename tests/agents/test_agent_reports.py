@@ -113,7 +113,7 @@ def test_next_is_what_an_agent_gets_without_its_user(world):
     assert told["next"] == "no session, until your user runs `awsrole refresh` and enters an MFA code" and "prompts" not in text
     assert "awsrole prompts for an MFA code" in why(world, folder)[0]
     named = world.project("named", f'default_role = "dev"\n[agent]\nrole = "ci"\n[role.dev]\n{DEPLOY}[role.ci]\n{DEPLOY}mfa_serial = "{serial}"\n', allow=True)
-    assert "until your user runs `awsrole exec --role ci -- true`: it needs" in why(world, named, env=CLAUDE)[1]["next"]
+    assert "until your user runs `awsrole exec --role ci -- true` and enters an MFA code" in why(world, named, env=CLAUDE)[1]["next"]
     text, told = why(world, folder, env={**CLAUDE, "AWSROLE_STATE": "blocked"})
     assert told["problem"]["causes"] == ["awsrole prompts no agent for a code or a sign-in"]
     assert told["next"].startswith("no session, until your user runs")

@@ -147,7 +147,7 @@ def test_an_agent_picks_no_role(world):
     """On a terminal it would wait for an answer that never comes."""
     elevated = "[role.sure]\nconfirm = true\n" + DEPLOY
     for table, code, hint in (("", 1, "give one of these names: ci, dev"), ("[agent]\nrole = 'ci'\n", 1, "give one of these names: ci"),
-                              ("[agent]\ndeny = true\n", 3, "ask your user to run it in a terminal of their own")):
+                              ("[agent]\ndeny = true\n", 3, "ask your user to run the command in a terminal of their own")):
         folder = world.project("shop", f"default_role = 'dev'\n{table}[role.dev]\n{DEPLOY}[role.ci]\n{DEPLOY}{elevated}", allow=True)
         env = world.environment(**CLAUDE, PWD=str(folder))
         tty = pexpect.spawn(str(binary("awsrole")), ["use"], cwd=str(folder), env=env, timeout=30, encoding="utf-8")

@@ -118,8 +118,12 @@ fn enter_start(
     };
     ambient::enter(dir, env).map_err(|error| unknown().because(error))?;
     let there = Context { dir: dir.clone(), ..context.with_env(env.clone()) };
-    if outside.has_limits && agent_limits(&there, settings).is_ok_and(|tables| tables.is_empty()) {
-        return Err(unknown());
+    if !outside.has_limits {
+        return Ok(());
     }
-    Ok(())
+    match agent_limits(&there, settings) {
+        Ok(tables) if tables.is_empty() => Err(unknown()),
+        Ok(_) => Ok(()),
+        Err(problem) => Err(unknown().because(problem.summary)),
+    }
 }
