@@ -166,6 +166,11 @@ def test_no_default_role(world, says):
     refused(world, says, f'[role.dev]\n{file("Plain")}[role.prod]\n{file("Deploy")}')
 
 
+def test_one_role_and_no_default_role(world, says):
+    """The file has one role with a name and no default role."""
+    refused(world, says, f'[role.dev]\n{file("Plain")}')
+
+
 def test_no_such_role(world, says):
     """The requested role isn't in the file."""
     world.shop(f'default_role = "dev"\n[role.dev]\n{file("Plain")}[role.prod]\n{file("Deploy")}')

@@ -16,7 +16,7 @@ use super::command_line;
 use crate::completion::is_harmless;
 
 /// Commands of other tools, and what does the same here.
-const COMMANDS: [(&[&str], &str); 8] = [
+const COMMANDS: [(&[&str], &str); 12] = [
     (
         &["list", "ls", "roles", "accounts", "switch", "assume", "select"],
         "'awsrole use' lists roles and profiles, and assumes one",
@@ -28,6 +28,13 @@ const COMMANDS: [(&[&str], &str); 8] = [
     (&["current", "whoami", "info", "show"], "'awsrole status --long' shows the role of this shell"),
     (&["sso", "signin", "sign-in"], "'awsrole login' signs in"),
     (&["signout", "sign-out"], "'awsrole logout --sso' signs out"),
+    (&["reload", "renew"], "'awsrole refresh' gets new credentials, 'awsrole allow' allows an edited file"),
+    (&["permit", "grant", "trust"], "'awsrole allow' allows the project file"),
+    (&["block", "disallow"], "'awsrole deny' denies the project file"),
+    (
+        &["enable", "activate", "disable", "stop", "start"],
+        "'awsrole off' and 'awsrole on' switch awsrole in this shell",
+    ),
     (&["run", "shell"], "'awsrole exec -- CMD' runs a command with the role"),
     (&["rotate", "add", "remove"], "'awsrole keys' has this command, for long-lived keys"),
     (&["open", "browser"], "'awsrole console' opens the AWS console"),
@@ -55,6 +62,7 @@ pub(super) fn with_tip(mut error: Error, words: &[OsString], known: impl Fn(&str
     };
     if let Some(tip) = tip {
         error.remove(ContextKind::SuggestedSubcommand);
+        error.remove(ContextKind::SuggestedArg);
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error
@@ -103,6 +111,9 @@ fn for_argument(word: &str, words: &[OsString]) -> Tip {
             "the region is that of the project file or profile; 'AWS_REGION=…' before a command changes it",
         );
     }
+    if is_option && words.get(1).is_some_and(|word| word == "use") && word.split('=').next() == Some("--role") {
+        return Tip::Own("'awsrole use NAME' assumes a role of the project file");
+    }
     // `awsrole exec CMD`, or `awsrole exec PROFILE -- CMD` as in aws-vault.
     match words.get(1).is_some_and(|word| word == "exec") {
         true if !is_option && words.iter().any(|word| word == "--") => Tip::Own(
@@ -131,6 +142,10 @@ mod tests {
         for (line, tip) in [
             ("awsrole list", "tip: 'awsrole use' lists"),
             ("awsrole clear", "tip: 'awsrole use --none' ends"),
+            ("awsrole reload", "tip: 'awsrole refresh' gets"),
+            ("awsrole permit", "tip: 'awsrole allow' allows"),
+            ("awsrole activate", "tip: 'awsrole off' and 'awsrole on'"),
+            ("awsrole use --role dev", "tip: 'awsrole use NAME' assumes"),
             ("awsrole exec prod -- true", "'--profile NAME' for an AWS profile"),
             ("awsrole exec true", "tip: put the command after '--'"),
             ("awsrole exec --region eu-west-1 -- true", "tip: the region is that of the project file"),

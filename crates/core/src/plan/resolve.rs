@@ -306,7 +306,8 @@ impl<'p> Resolver<'p> {
         let at = self.origin(node, "role_arn");
         let names: Vec<&str> = self.config.role_names().collect();
         if keys.role_arn.is_none() && node.in_file == Some(None) && !names.is_empty() {
-            return Problem::new(format!("{at} has several roles but no default role"))
+            let what = if names.len() == 1 { "no default role" } else { "several roles but no default role" };
+            return Problem::new(format!("{at} has {what}"))
                 .because(format!("the roles here are: {}", names.join(", ")))
                 .hint(format!(
                     "add `default_role = \"{}\"` above the tables, or choose one with `awsrole use`",
