@@ -34,7 +34,7 @@ SEQUENCES = {
         ("cd shop", "Deploy"), ("awsrole use a", "a"), ("awsrole use refused", "a"), ("awsrole use -", "Deploy"), ("awsrole use -", "a"),
         ("awsrole off", "outer"), ("awsrole use refused", "blocked"), ("awsrole use -", "outer"), ("awsrole use refused", "blocked"),
         ("awsrole use --none", "Deploy"), ("awsrole use -", "outer"), ("awsrole use refused", "blocked"), ("awsrole off", "outer"),
-        ("awsrole use -", "outer"),
+        ("awsrole use -", "Deploy"),
     ],
     "profiles": [
         ("awsrole use --profile one", "one"), ("awsrole use --profile two", "two"),

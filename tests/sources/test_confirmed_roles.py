@@ -215,9 +215,9 @@ def test_a_program_below_the_role_goes_on(chain, shop):
 
 
 def test_a_role_is_confirmed_as_its_source_role(chain, shop):
-    """Whatever it says itself, and only the stricter answer counts."""
+    """Whatever it says itself, and only the stricter answer counts, with the account of the role that requires it."""
     far = f'[role.far]\nrole_arn = "arn:aws:iam::{THERE}:role/Far"\nsource_role = "near"\nconfirm = false\n'
-    for confirm, expected in (("true", f"Assume far in shop-prod ({THERE})? [y/N] "), ('"account"', "Type shop-prod to confirm: ")):
+    for confirm, expected in (("true", f"Assume far in shop-prod ({THERE})? [y/N] "), ('"account"', f"through {HERE}? Type {HERE} to confirm: ")):
         (shop / ".awsrole.toml").write_text(FILE.replace("[role.prod]", f"confirm = {confirm}\n[role.prod]") + far)
         chain.allow(shop)
         result = chain.awsrole("exec", "--role", "far", "--", "true", cwd=shop)
