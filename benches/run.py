@@ -20,8 +20,6 @@ from prompts import EMPTY, SHELLS, Shell
 from support.world import ALICE, DEPLOY, FIXTURE, THERE, World, asked
 
 ROOT = Path(__file__).resolve().parents[1]
-# Left by tests/platforms/run.
-STATIC = ROOT / f".cache/platforms/target/{platform.machine()}-unknown-linux-musl/release/awsrole-hook"
 ROLE = f"arn:aws:iam::{THERE}:role/Deploy"
 DEEP = "1/2/3/4/5/6/7"
 TOOLS = {
@@ -176,8 +174,9 @@ class Bench:
             report.CALL: self.export(),
             report.ALONE: self.export(self.awsrole),
         }
-        if STATIC.is_file():
-            programs[report.STATIC] = self.export(str(STATIC))
+        static = self.binaries / "static/awsrole-hook"
+        if static.is_file():
+            programs[report.STATIC] = self.export(str(static))
         for tool, words in (("direnv", ["export", "bash"]), ("mise", ["hook-env", "-s", "bash"])):
             if tool not in self.tools:
                 continue
