@@ -27,7 +27,7 @@ fuzz_target!(|data: &[u8]| {
         env.insert(OsString::from_vec(name.to_vec()), OsString::from_vec(value.to_vec()));
     }
     env.insert("AWSROLE_STATE".into(), text);
-    let outer = OuterEnv::reconstruct(&Env(env.clone()));
+    let outer = OuterEnv::reconstruct(&Env(env.clone().into_iter().collect()));
     assert!(!outer.env.has("AWSROLE_STATE"));
     if let Some(state) = &outer.role {
         assert!(state.entry.is_empty() || is_sha256(&state.entry), "an entry is no digest");
