@@ -114,7 +114,8 @@ class SimulatedUser(threading.Thread):
         elif act == "look there" and self.shell != "fish":
             self.check(f"({cd} && {look})", there, "look there", killing)
         elif act == "exec":
-            self.check(f"awsrole exec -- env -0 > {self.out}", here, "exec", killing)
+            # Without a terminal it shows no list of profiles outside of projects.
+            self.check(f"awsrole exec -- env -0 > {self.out} < /dev/null", here, "exec", killing)
         elif act == "use":
             # Without a role before it, `use -` would restore the outer environment.
             self.type(self.random.choice(("awsrole use dev", "awsrole use prod", "awsrole use prod && awsrole use -")), killing)
