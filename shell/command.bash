@@ -50,7 +50,7 @@ __awsrole_command() {
       done ;;
   esac
   [[ $__awsrole_asked ]] || __awsrole_hook "$__awsrole_typed"
-  case $#:${1-}:$__awsrole_status:$__awsrole_state in 1:refresh:0:blocked) __awsrole_status=1 ;; esac
+  case $#:${1-}:${2-}:$__awsrole_status:$__awsrole_state in 1:refresh::0:blocked | 2:refresh:--all:0:blocked) __awsrole_status=1 ;; esac
   \builtin return "$__awsrole_status"
 }
 

@@ -61,7 +61,7 @@ function __awsrole_command
         test "$argv[1]" = logout; and set typed prompt
     end
     __awsrole_hook $typed
-    test "$argv $code $__awsrole_state" = 'refresh 0 blocked'; and return 1
+    contains -- "$argv $code $__awsrole_state" 'refresh 0 blocked' 'refresh --all 0 blocked'; and return 1
     return $code
 end
 

@@ -43,7 +43,7 @@ __awsrole_command() {
       if [[ -n $__awsrole_one_call ]]; then __awsrole_asked=$typed; fi ;;
   esac
   [[ -n $__awsrole_asked ]] || __awsrole_hook $typed
-  case $#:${1-}:$code:$__awsrole_state in (1:refresh:0:blocked) code=1 ;; esac
+  case $#:${1-}:${2-}:$code:$__awsrole_state in (1:refresh::0:blocked|2:refresh:--all:0:blocked) code=1 ;; esac
   return code
 }
 

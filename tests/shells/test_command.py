@@ -110,14 +110,15 @@ def test_only_a_refresh_refreshes(shell, terminal, project, stand_in, line):
     assert stand_in.events() == ["prompt"]
 
 
-def test_a_refresh_without_a_role_fails(shell, terminal, project, stand_in):
+@pytest.mark.parametrize("line", ["refresh", "refresh --all"])
+def test_a_refresh_without_a_role_fails(shell, terminal, project, stand_in, line):
     """`awsrole refresh && deploy` must not go on in a blocked shell."""
     tty = terminal(shell, cwd=project)
-    tty.run("awsrole refresh")
+    tty.run(f"awsrole {line}")
     assert status(tty) == "0"
     (project / ".awsrole.toml").write_text('state = "blocked"\n')
     tty.run("")
-    tty.run("awsrole refresh")
+    tty.run(f"awsrole {line}")
     assert status(tty) == "1" and aws(tty.env()).items() >= BLOCKED.items()
 
 

@@ -61,8 +61,8 @@ fn lines(entries: &[Named], context: &Context) -> String {
 fn row(named: &Named, context: &Context) -> ([String; COLUMNS], String) {
     let Named { entry, account_name } = named;
     let what = match (entry.what, entry.new) {
-        (Recipient::Entered, true) => "assumed, new session",
-        (Recipient::Entered, false) => "assumed",
+        (Recipient::Assumed, true) => "assumed, new session",
+        (Recipient::Assumed, false) => "assumed",
         (Recipient::Renewed, _) => "renewed",
         (Recipient::Exec, true) => "exec, new session",
         (Recipient::Exec, false) => "exec",

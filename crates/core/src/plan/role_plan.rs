@@ -19,6 +19,7 @@ use crate::aws::source::Source;
 use crate::base::agent::Agent;
 use crate::base::location::Origin;
 use crate::base::problem::Problem;
+use crate::base::quote::shell_quote;
 
 /// The source and the calls that produce the credentials for a shell.
 pub struct RolePlan {
@@ -211,7 +212,10 @@ impl RolePlan {
     #[must_use]
     pub fn exec_command(&self) -> String {
         match (&self.profile, &self.name) {
-            (Some(profile), _) if self.is_selected_profile => format!("awsrole exec --profile={profile} -- true"),
+            (Some(profile), _) if self.is_selected_profile => {
+                let profile = shell_quote(profile).unwrap_or_else(|| profile.clone());
+                format!("awsrole exec --profile={profile} -- true")
+            }
             (_, Some(name)) => format!("awsrole exec --role {name} -- true"),
             (_, None) => "awsrole exec -- true".to_owned(),
         }

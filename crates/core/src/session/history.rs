@@ -36,8 +36,7 @@ const LAST_LINES: usize = 50;
 #[serde(rename_all = "kebab-case")]
 pub enum Recipient {
     /// A shell: on `cd`, at its first prompt, or after a change.
-    #[serde(rename = "assumed")]
-    Entered,
+    Assumed,
     /// A renewal before expiration.
     Renewed,
     /// A command of `awsrole exec`.
@@ -288,7 +287,7 @@ mod tests {
     fn entry(directory: &str) -> HistoryEntry {
         HistoryEntry {
             at: "2030-01-31T12:00:00Z".into(),
-            what: Recipient::Entered,
+            what: Recipient::Assumed,
             new: true,
             directory: directory.into(),
             profile: None,

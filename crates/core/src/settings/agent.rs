@@ -141,7 +141,7 @@ pub struct EffectiveAgentLimits<'t> {
 }
 
 impl<'t> EffectiveAgentLimits<'t> {
-    /// Returns the terms of all agents, or of one that awsrole may limit anyway. `file` are the tables of a project,
+    /// Returns the limits of all agents, or of one that awsrole may limit anyway. `file` are the tables of a project,
     /// and `settings` those of the user and of the organization.
     #[must_use]
     pub fn of(file: &'t [AgentLimits], settings: &'t [AgentLimits], agent: Option<&Agent>) -> Self {
@@ -166,7 +166,7 @@ impl<'t> EffectiveAgentLimits<'t> {
         }
     }
 
-    /// Describes the terms for the user who is about to allow a file.
+    /// Describes the limits for the user who is about to allow a file.
     #[must_use]
     pub fn summary(&self) -> String {
         if self.denied.is_some() {
@@ -180,7 +180,7 @@ impl<'t> EffectiveAgentLimits<'t> {
         [role].into_iter().chain(policies).chain(self.duration.map(at_most)).collect::<Vec<_>>().join(", ")
     }
 
-    /// Returns each term in short, with its location. Empty if agents get what the user gets.
+    /// Returns each limit in short, with its location. Empty if agents get what the user gets.
     #[must_use]
     pub fn located(&self) -> Vec<Located<String>> {
         let located = |value: String, origin: &Origin| Located { value, origin: origin.clone() };

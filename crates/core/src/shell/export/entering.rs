@@ -158,8 +158,8 @@ impl<'a> Entering<'a> {
             None => deadline,
         };
         let what = match event {
-            Event::Cd | Event::Prompt | Event::Retry => Some(Recipient::Entered),
-            Event::Due if self.after_choice => Some(Recipient::Entered),
+            Event::Cd | Event::Prompt | Event::Retry => Some(Recipient::Assumed),
+            Event::Due if self.after_choice => Some(Recipient::Assumed),
             // A shell that picks up a renewed session doesn't receive a new role.
             Event::Due | Event::Renewal | Event::Changed => obtained.fresh.then_some(Recipient::Renewed),
         };
