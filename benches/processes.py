@@ -31,6 +31,22 @@ def spread(samples: list[float]) -> dict:
     return {"median": round(middle, 1), "q1": round(low, 1), "q3": round(high, 1), "n": len(samples)}
 
 
+def compare(rounds: list[dict[str, float]]) -> dict[str, dict]:
+    """Returns the spread of each name's samples, and its ratio to each other name.
+
+    A ratio is the median of those within one round. The speed of a virtual machine changes from second to second, and
+    two samples of one round were taken at about the same speed.
+    """
+    names = {name: None for samples in rounds for name in samples}
+    found = {name: spread([samples[name] for samples in rounds if name in samples]) for name in names}
+    for name, one in found.items():
+        one["against"] = {}
+        for other in names:
+            ratios = [samples[name] / samples[other] for samples in rounds if name in samples and other in samples]
+            one["against"][other] = round(statistics.median(ratios), 3)
+    return found
+
+
 def verify(name: str, program: Program) -> None:
     """Runs a program once and checks its output, so that no failing program is measured."""
     program.before()
@@ -46,9 +62,10 @@ def in_turns(programs: dict[str, Program], rounds: int) -> dict[str, dict]:
         verify(name, program)
     null = os.open(os.devnull, os.O_RDWR)
     files = [(os.POSIX_SPAWN_DUP2, null, number) for number in (0, 1, 2)]
-    samples: dict[str, list[float]] = {name: [] for name in programs}
+    samples: list[dict[str, float]] = []
     here = os.getcwd()
     for turn in range(rounds):
+        samples.append({})
         for name, program in programs.items():
             # At least two of each, because quartiles need two.
             if turn > 1 and turn % program.every:
@@ -58,14 +75,14 @@ def in_turns(programs: dict[str, Program], rounds: int) -> dict[str, dict]:
             start = time.perf_counter_ns()
             child = os.posix_spawn(program.words[0], program.words, program.env, file_actions=files)
             _, status = os.waitpid(child, 0)
-            samples[name].append((time.perf_counter_ns() - start) / 1000)
+            samples[-1][name] = (time.perf_counter_ns() - start) / 1000
             if status:
                 raise RuntimeError(f"{name} ended with {os.waitstatus_to_exitcode(status)}")
     os.chdir(here)
     os.close(null)
     for name, program in programs.items():
         verify(name, program)
-    return {name: spread(found) for name, found in samples.items()}
+    return compare(samples)
 
 
 def peak_memory(program: Program) -> int:

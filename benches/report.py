@@ -28,7 +28,7 @@ def lines(found: dict) -> str:
     """Returns the line about speed in README.md."""
     shells = [f"{show(rows['awsrole']['median'])} in {shell}" for shell, rows in found["prompts"].items()]
     peers = {tool for rows in found["prompts"].values() for tool in rows} & {"direnv", "mise"}
-    times = {tool: [rows[tool]["median"] / rows["awsrole"]["median"] for rows in found["prompts"].values()] for tool in peers}
+    times = {tool: [rows[tool]["against"]["awsrole"] for rows in found["prompts"].values()] for tool in peers}
     ranges = {tool: f"{least(times[tool])}–{most(times[tool])}× as long" for tool in sorted(times)}
     if len(ranges) > 1 and len(set(ranges.values())) == 1:
         others = f"{' and '.join(ranges)} take {next(iter(ranges.values()))}"
@@ -43,7 +43,8 @@ def page(found: dict) -> str:
         "# Speed\n",
         f"`benches/run` wrote this page on {machine['date']}. The values are medians of many runs, with the middle 50% in\n"
         "parentheses. All rows of a table were measured alternately in one run, so that other load on the machine affects all\n"
-        "of them. Each program was checked to work before and after the measurement.\n",
+        "of them. A ratio is the median of the ratios within one round, because the speed of a virtual machine changes between\n"
+        "rounds. Each program was checked to work before and after the measurement.\n",
         summary(found),
         "![Cost of an unchanged prompt in bash, zsh and fish: awsrole, zoxide, direnv and mise](speed.svg)\n",
         f"- Machine: {machine['processor']}\n- System: {machine['system']}\n"
@@ -93,7 +94,7 @@ def goals(found: dict) -> str:
 
     def faster(what: str, name: str, limit: float) -> None:
         if name in hits:
-            value = hits[name]["median"] / hit["median"]
+            value = hits[name]["against"][CALL]
             row(what, f"at least {limit:g} × faster", f"{value:.1f} ×", value >= limit)
         else:
             rows.append((what, f"at least {limit:g} × faster", "not measured", ""))
@@ -102,20 +103,19 @@ def goals(found: dict) -> str:
         limit, direnv = (12 if shell == "fish" else 30), measured.get("direnv")
         what, wanted = f"an unchanged prompt in {shell} against direnv's", f"at least {limit} × faster"
         if direnv:
-            value = direnv["median"] / measured["awsrole"]["median"]
+            value = direnv["against"]["awsrole"]
             row(what, wanted, f"{value:.1f} ×", value >= limit)
         else:
             rows.append((what, wanted, "not measured", ""))
-    at_most("a cache hit against an empty program", hit["median"] / hits["an empty program"]["median"], 1.4)
+    at_most("a cache hit against an empty program", hit["against"]["an empty program"], 1.4)
     if STATIC in hits:
-        at_most("the same by the release's tarball", hits[STATIC]["median"] / hits["an empty program"]["median"], 1.4)
-    at_most("a cache hit against `awsrole --version`", hit["median"] / hits["awsrole --version"]["median"], 1.3)
+        at_most("the same by the release's tarball", hits[STATIC]["against"]["an empty program"], 1.4)
+    at_most("a cache hit against `awsrole --version`", hit["against"]["awsrole --version"], 1.3)
     faster("a cache hit against `direnv export` when nothing changed", "direnv export, unchanged", 3)
     faster("a cache hit against a load of direnv", "direnv export, load", 20)
     row("peak memory of a cache hit", "below 10 MB", f"{hit['peak_kib'] / 1000:.1f} MB", hit["peak_kib"] < 10_000)
-    at_most("a cache miss against the bare call", misses[CALL]["median"] / misses["the bare call"]["median"], 1.2)
-    few = growth["10 of each"]["median"]
-    at_most("a large home directory against a small one", max(one["median"] for one in growth.values()) / few, 2)
+    at_most("a cache miss against the bare call", misses[CALL]["against"]["the bare call"], 1.2)
+    at_most("a large home directory against a small one", max(one["against"]["10 of each"] for one in growth.values()), 2)
     # Measurements of earlier versions have no list.
     if "list" in found:
         opened = found["list"]["median"]
@@ -129,8 +129,8 @@ def prompts(found: dict) -> str:
     for hook, name in HOOKS.items():
         cells = []
         for shell in shells:
-            measured, ours = found["prompts"][shell].get(hook), found["prompts"][shell]["awsrole"]["median"]
-            beside = "" if not measured or hook == "awsrole" else f", {ratio(measured['median'] / ours)}"
+            measured = found["prompts"][shell].get(hook)
+            beside = "" if not measured or hook == "awsrole" else f", {ratio(measured['against']['awsrole'])}"
             cells.append(timed(measured) + beside if measured else "not measured")
         rows.append((name, *cells))
     return table(rows) + "\nThe ratios are relative to awsrole.\n"
@@ -141,7 +141,7 @@ def processes(measured: dict[str, dict], base: str) -> str:
     rows = [("", "time", f"against {base}", *(["peak memory"] if memory else []))]
     for name, one in measured.items():
         peak = f"{one['peak_kib'] / 1000:.1f} MB" if "peak_kib" in one else ""
-        rows.append((name, timed(one), ratio(one["median"] / measured[base]["median"]), *([peak] if memory else [])))
+        rows.append((name, timed(one), ratio(one["against"][base]), *([peak] if memory else [])))
     return table(rows)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import picker
 import report
-from processes import Program, in_turns, peak_memory, spread
+from processes import Program, compare, in_turns, peak_memory
 from prompts import EMPTY, SHELLS, Shell
 
 from support.world import ALICE, DEPLOY, FIXTURE, THERE, World, asked
@@ -99,13 +99,10 @@ class Bench:
             self.expect(shells, inside=True)
             # About the same time for each hook, so that load of the machine affects all of them alike.
             counts = {tool: max(3, min(200, int(20_000 / one.prompts(3)))) for tool, one in shells.items()}
-            samples: dict[str, list[float]] = {tool: [] for tool in shells}
-            for _ in range(rounds):
-                for tool, one in shells.items():
-                    samples[tool].append(one.prompts(counts[tool]))
+            samples = [{tool: one.prompts(counts[tool]) for tool, one in shells.items()} for _ in range(rounds)]
             self.edit()
             self.expect(shells, inside=False)
-            return {tool: spread(found) for tool, found in samples.items()}
+            return compare(samples)
         finally:
             self.edit(back=True)
             for one in shells.values():
@@ -271,15 +268,15 @@ def machine() -> dict[str, str]:
 
 def measure(share: float) -> dict:
     found = {"machine": machine()}
-    # mise compares the times of all parent directories, and that of /tmp changes all the time.
-    quiet = (ROOT / ".cache/benches").resolve()
-    with tempfile.TemporaryDirectory(prefix="home-", dir=quiet) as root:
+    # mise compares the times of all parent directories, and that of /tmp changes all the time. Paths have a typical
+    # length, because shells need longer for long ones.
+    with tempfile.TemporaryDirectory(prefix="home-", dir="/var/tmp") as root:
         bench = Bench(Path(root))
         try:
             found["versions"] = bench.versions()
             found["missing"] = [tool for tool in (*TOOLS, "aws") if tool not in bench.tools]
-            found["prompts"] = {shell: bench.prompts(shell, int(40 * share)) for shell in SHELLS if shutil.which(shell)}
-            found["hits"] = bench.hits(int(300 * share))
+            found["prompts"] = {shell: bench.prompts(shell, int(120 * share)) for shell in SHELLS if shutil.which(shell)}
+            found["hits"] = bench.hits(int(600 * share))
             found["misses"] = bench.misses(int(60 * share))
             found["growth"] = bench.growth(int(150 * share))
             found["list"] = bench.list(int(100 * share))
