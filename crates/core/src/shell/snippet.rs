@@ -75,13 +75,20 @@ impl Snippet<'_> {
             ("@CLOCK@", shell.quote(self.clock)),
             ("@PROTOCOL@", PROTOCOL.to_string()),
         ];
-        let text = words.iter().fold(text, |text, (word, value)| text.replace(word, value));
+        let text = words.iter().fold(without_comments(&text), |text, (word, value)| text.replace(word, value));
         match shell {
             Shell::Bash => format!("{GUARD}{} ;;\nesac\n", shell.quote(&text)),
             Shell::Zsh => format!("{EMULATE} {}\n", shell.quote(&text)),
             Shell::Fish => text,
         }
     }
+}
+
+/// Removes empty lines and lines that are comments. A shell reads the text at each start, and fish reads it up to a
+/// function at each call of that function, because it counts the lines.
+fn without_comments(text: &str) -> String {
+    let is_code = |line: &&str| !matches!(line.trim_start().bytes().next(), None | Some(b'#'));
+    text.lines().filter(is_code).flat_map(|line| [line, "\n"]).collect()
 }
 
 #[cfg(test)]
@@ -97,6 +104,11 @@ mod tests {
                 assert!(text.contains("__awsrole_command"));
             }
         }
+    }
+
+    #[test]
+    fn has_no_comments() {
+        assert_eq!(without_comments("# a\nx # y\n\n  # b\n  z '#'\n"), "x # y\n  z '#'\n");
     }
 
     #[test]
