@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2178,SC2206 # no word has a space
+# shellcheck shell=bash disable=SC2071,SC2178,SC2206 # times are compared as texts, no word has a space
 # awsrole for bash 4.4 or later. `cd` into a project assumes its AWS role, `cd` out restores the environment. Unchanged
 # prompts and leaving run builtins only, written `\builtin NAME`, because an alias or a function named `export` would
 # print secrets. Secrets are only in exported variables, and never part of a command's text or arguments, which traps
@@ -20,33 +20,35 @@ __awsrole_prior_if_blocked=(@PRIOR_IF_BLOCKED@)
 if [[ -z ${__awsrole_state+x} ]]; then
   __awsrole_state=new # new | outer | role | blocked | inactive
   __awsrole_pending='' # not empty while the shell waits for an answer. At a prompt: the answer never came
-  __awsrole_prompted='' # directory of the last prompt
   __awsrole_asked=''   # the event for which `awsrole` postponed the decision to the next prompt
   __awsrole_off='' __awsrole_use='' __awsrole_use_in='' # `awsrole off`, and `awsrole use` with its file
   __awsrole_previous='' # the target of `awsrole use -`: a role's name, `-` for the default role, or `-off`
-  __awsrole_profile='' __awsrole_profile_before='' # words of `awsrole use --profile`: the profile, and the one before it
-  __awsrole_depth=1 __awsrole_at='' # number of files that count, and the directory of the last search
+  __awsrole_profile='' __awsrole_profile_before='' # of `awsrole use --profile`: the profile, and the one before
+  __awsrole_depth=1    # number of files that count
   __awsrole_file='' __awsrole_direnv='' __awsrole_in_force='' # last decision: nearest file, DIRENV_WATCHES, views
-  __awsrole_seen='' __awsrole_digest='' __awsrole_generation='' __awsrole_gone='' # what a valid decision rests on
+  __awsrole_digest='' __awsrole_generation='' __awsrole_gone='' # what a valid decision rests on
   __awsrole_deadline=0 __awsrole_since=0 # time of the next decision (0: none), and the time when that was set
+  # Each has one key: the directory of the last search, of the last prompt, the fingerprint. (Texts compare slower.)
+  \builtin declare -gA __awsrole_at __awsrole_prompted __awsrole_seen
   \builtin declare -gA __awsrole_prior __awsrole_ours __awsrole_own __awsrole_lifted __awsrole_failed
 fi
 __awsrole_say() { \builtin printf 'awsrole: %s\n' "$1" >&2; }
 
 # --- find ------------------------------------------------------------------------------------------------------------
-# Finds the files that count, nearest first, and the paths on the way without a file: six in variables, which cost less
-# than an array, the rest as words of a `test` that finds a new file. A file of any type counts.
+# Finds the files that count, nearest first, and the paths on the way without a file, where a new one may appear. With
+# more than eight of these, every prompt searches again. A file of any type counts.
 __awsrole_look() {
   \builtin local __awsrole_dir="${PWD%/}"; \builtin set --
-  __awsrole_at=$PWD __awsrole_files=()
+  __awsrole_files=() __awsrole_at=()
   while __awsrole_place=$__awsrole_dir/.awsrole.toml; do
     if [[ -e $__awsrole_place || -L $__awsrole_place ]]; then __awsrole_files+=("$__awsrole_place")
-    else \builtin set -- "$@" -o -e "$__awsrole_place"; fi
+    else \builtin set -- "$@" "$__awsrole_place"; fi
     if [[ $__awsrole_dir != */* ]] || ((${#__awsrole_files[@]} >= __awsrole_depth)); then \builtin break; fi
     __awsrole_dir=${__awsrole_dir%/*}
   done
-  __awsrole_a1=${3-} __awsrole_a2=${6-} __awsrole_a3=${9-} __awsrole_a4=${12-} __awsrole_a5=${15-} __awsrole_a6=${18-}
-  __awsrole_absent=("${@:19}")
+  __awsrole_a1=${1-} __awsrole_a2=${2-} __awsrole_a3=${3-} __awsrole_a4=${4-}
+  __awsrole_a5=${5-} __awsrole_a6=${6-} __awsrole_a7=${7-} __awsrole_a8=${8-}
+  if (($# <= 8)); then __awsrole_at["$PWD/"]=1; fi
 }
 
 # Notes the generation: the file that `awsrole allow`, `deny`, `refresh`, `logout` and others rename.
@@ -66,54 +68,49 @@ __awsrole_note_generation() {
 # clock tick. The exit status distinguishes a NUL from the end of the file. Another user may replace a file by a FIFO,
 # so a file is opened only if the binary called it `own`.
 __awsrole_fingerprint() { # [FILE …]
-  \builtin local IFS='' # as a prefix of `read`, it would make bash build the environment of its children again
+  \builtin local REPLY # without a name, `read` doesn't strip white space
   for __awsrole_place; do
     if [[ ${__awsrole_own["$__awsrole_place"]-} && -f $__awsrole_place && -r $__awsrole_place ]]; then
-      \builtin read -r -d '' -n 16385 __awsrole_text <"$__awsrole_place"
-      __awsrole_views+=/$?=$__awsrole_place=$__awsrole_text
+      \builtin read -r -d '' -n 16385 <"$__awsrole_place"
+      __awsrole_views+=/$?=$__awsrole_place=$REPLY
     elif [[ -f $__awsrole_place && -r $__awsrole_place ]]; then __awsrole_views+=/unread=$__awsrole_place
     else __awsrole_views+=/no-text=$__awsrole_place; fi
   done
   case $__awsrole_state in
     role | blocked)
-      __awsrole_print=$__awsrole_state/${DIRENV_WATCHES-}/$__awsrole_views/${AWS_ACCESS_KEY_ID-}/\
-${AWS_SECRET_ACCESS_KEY+s}${AWS_SESSION_TOKEN+s}/${AWS_CREDENTIAL_EXPIRATION-}/${AWS_PROFILE+:$AWS_PROFILE}/\
+      __awsrole_print=$__awsrole_state/$DIRENV_WATCHES/$__awsrole_views/$AWS_ACCESS_KEY_ID/\
+${AWS_SECRET_ACCESS_KEY+s}${AWS_SESSION_TOKEN+s}/$AWS_CREDENTIAL_EXPIRATION/${AWS_PROFILE+:$AWS_PROFILE}/\
 ${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE} ;;
     inactive) __awsrole_print=${__awsrole_files[0]-}; __awsrole_has_values || __awsrole_print+=$__awsrole_gone ;;
-    *) __awsrole_print=$__awsrole_state/${DIRENV_WATCHES-}/$__awsrole_views ;;
+    *) __awsrole_print=$__awsrole_state/$DIRENV_WATCHES/$__awsrole_views ;;
   esac
 }
 
 # Returns whether the last decision is still valid. If not, __awsrole_event is the reason for a new one. Each path
-# without a file is tested once, so a broken symlink is found at the next `cd`. (`[[` would depend on nocasematch.)
+# without a file is tested once, so a broken symlink is found at the next `cd`.
 __awsrole_unchanged() {
-  if \builtin test "$PWD" != "$__awsrole_at" "${__awsrole_absent[@]}" || [[ -e $__awsrole_a1 || -e $__awsrole_a2 ||
-    -e $__awsrole_a3 || -e $__awsrole_a4 || -e $__awsrole_a5 || -e $__awsrole_a6 ]]; then __awsrole_look; fi
+  if [[ ! ${__awsrole_at["$PWD/"]-} || -e $__awsrole_a1 || -e $__awsrole_a2 || -e $__awsrole_a3 || -e $__awsrole_a4 ||
+    -e $__awsrole_a5 || -e $__awsrole_a6 || -e $__awsrole_a7 || -e $__awsrole_a8 ]]; then __awsrole_look; fi
   __awsrole_event=prompt __awsrole_views=''
   __awsrole_fingerprint "${__awsrole_files[@]}"
-  \builtin test "$__awsrole_print" = "$__awsrole_seen" || \builtin return 1
-  if [[ -z $__awsrole_digest && -e $__awsrole_generation ]] && ((!__awsrole_deadline ||
-    (EPOCHSECONDS >= __awsrole_since && EPOCHSECONDS < __awsrole_deadline))); then \builtin return 0; fi
-  __awsrole_still_valid
+  [[ ${__awsrole_seen["$__awsrole_print"]-} ]] || \builtin return 1
+  [[ -z $__awsrole_digest && -e $__awsrole_generation && ( $__awsrole_deadline == 0 ||
+    ! $EPOCHSECONDS < $__awsrole_since && $EPOCHSECONDS < $__awsrole_deadline ) ]] || __awsrole_still_valid
 }
 
 # The rest of the comparison: a new generation, a deadline, and files that are compared by digest.
 __awsrole_still_valid() {
   if [[ $__awsrole_generation ]]; then [[ -e $__awsrole_generation ]]
   else __awsrole_note_generation; [[ -z $__awsrole_generation ]]; fi || \builtin return 1
-  if __awsrole_is_due; then
+  __awsrole_now=$EPOCHSECONDS
+  if [[ -z $EPOCHSECONDS ]]; then \builtin printf -v __awsrole_now '%(%s)T' -1; fi # before bash 5.0
+  if ((__awsrole_deadline && (__awsrole_now >= __awsrole_deadline || __awsrole_now < __awsrole_since))); then
     case $__awsrole_state in blocked) __awsrole_event=retry ;; *) __awsrole_event=due ;; esac
     \builtin return 1
   fi
   if [[ -z $__awsrole_digest ]]; then \builtin return 0; fi
   __awsrole_ask hook digest -- "${__awsrole_files[@]}" 2>/dev/null
   \builtin test "$__awsrole_answer" = "$__awsrole_digest"
-}
-
-__awsrole_is_due() {
-  __awsrole_now=$EPOCHSECONDS
-  if [[ -z $EPOCHSECONDS ]]; then \builtin printf -v __awsrole_now '%(%s)T' -1; fi # before bash 5.0
-  ((__awsrole_deadline && (__awsrole_now >= __awsrole_deadline || __awsrole_now < __awsrole_since)))
 }
 
 # --- save and restore ------------------------------------------------------------------------------------------------
@@ -231,7 +228,7 @@ __awsrole_ask() { # WORD …
 __awsrole_sync() {
   \builtin local IFS=' ' __awsrole_words __awsrole_answer __awsrole_problem='no complete answer'
   __awsrole_words=(--event "$__awsrole_event" --protocol @PROTOCOL@ --views)
-  case $__awsrole_event:$BASH_SUBSHELL:${BASH_EXECUTION_STRING+1}${__awsrole_prompted:+1}:\
+  case $__awsrole_event:$BASH_SUBSHELL:${BASH_EXECUTION_STRING+1}${__awsrole_prompted[*]}:\
 ${MC_SID-}${RANGER_LEVEL-}${NNNLVL-} in
     cd:0:1:) __awsrole_words+=(--ask) ;; # not in rc files, and not below a file manager, which would hide a prompt
   esac
@@ -311,7 +308,7 @@ __awsrole_adopt() { # NAME unset | NAME exported 'VALUE'
 
 __awsrole_done() { # STATE DEADLINE DEPTH
   \builtin local __awsrole_number=0
-  __awsrole_depth=$3 __awsrole_at='' __awsrole_views='' __awsrole_own=()
+  __awsrole_depth=$3 __awsrole_at=() __awsrole_views='' __awsrole_own=()
   for __awsrole_place in "${__awsrole_files[@]:0:$3}"; do
     if [[ ${__awsrole_told[++__awsrole_number]-} == own* ]]; then __awsrole_own["$__awsrole_place"]=1; fi
     if [[ ${__awsrole_told[__awsrole_number]-} == own=* ]]; then
@@ -331,7 +328,7 @@ __awsrole_hook() { # prompt | changed | cd | typed
   __awsrole_asked=''
   if [[ $__awsrole_off ]]; then \builtin return 0; fi
   if ((${#__awsrole_lifted[@]})); then __awsrole_lay; fi
-  case $1 in cd | typed) __awsrole_at='' __awsrole_prompted=${__awsrole_prompted:+$PWD} ;; esac
+  case $1 in cd | typed) __awsrole_at=(); [[ -z ${__awsrole_prompted[*]} ]] || __awsrole_note_prompt ;; esac
   if [[ $__awsrole_pending ]]; then __awsrole_event=prompt; __awsrole_fail interrupted
   elif [[ $1 != changed ]] && __awsrole_unchanged; then \builtin return 0
   else
@@ -350,7 +347,7 @@ __awsrole_hook() { # prompt | changed | cd | typed
   __awsrole_gone=''; if __awsrole_has_values; then __awsrole_gone=/gone; fi
   __awsrole_views=$__awsrole_in_force
   __awsrole_fingerprint
-  __awsrole_seen=$__awsrole_print
+  __awsrole_seen=(); __awsrole_seen["$__awsrole_print"]=1
   __awsrole_run_integrations
 }
 __awsrole_run_integrations() { :; } # see direnv.bash
@@ -366,22 +363,25 @@ __awsrole_quietly() {
 # -e`.
 __awsrole_prompt() {
   __awsrole_status=$?
-  case $- in *e*) __awsrole_status=0 ;; esac
-  case $- in *[aekuxvET]*) \builtin local -; \builtin set +aekuxvET; \builtin export -n __awsrole_status ;; esac
-  if \builtin test "$PWD///" = "$__awsrole_prompted/$__awsrole_pending/$__awsrole_asked/${!__awsrole_lifted[*]}"; then
+  case $- in *[aekuxvET]*)
+    case $- in *e*) __awsrole_status=0 ;; esac
+    \builtin local -; \builtin set +aekuxvET; \builtin export -n __awsrole_status ;;
+  esac
+  if [[ ${__awsrole_prompted["$PWD/"]-} && -z $__awsrole_pending$__awsrole_asked${!__awsrole_lifted[*]} ]]; then
     __awsrole_unchanged || __awsrole_hook changed
   else __awsrole_after_move; fi
-  if [[ $__awsrole_status == 0 || ${#PROMPT_COMMAND[@]} != 1 || $PROMPT_COMMAND == __awsrole_prompt ]]; then
-    \builtin return 0 # a failure would run the user's ERR trap
-  fi
-  \builtin return "$__awsrole_status"
+  # If bash restores `$?` itself, a failure would only run the user's ERR trap.
+  [[ $__awsrole_status == 0 || ${#PROMPT_COMMAND[@]} != 1 || $PROMPT_COMMAND == __awsrole_prompt ]] ||
+    \builtin return "$__awsrole_status"
 }
+
+__awsrole_note_prompt() { __awsrole_prompted=(); __awsrole_prompted["$PWD/"]=1; }
 
 # The first prompt, one in another directory, or one for which something is left to do.
 __awsrole_after_move() {
-  if [[ -z $__awsrole_prompted ]]; then __awsrole_follow # their lines may come later in the rc file
-  elif ! \builtin test "$PWD" = "$__awsrole_prompted"; then __awsrole_asked=${__awsrole_asked:-cd}; fi # in a function
-  __awsrole_prompted="$PWD"
+  if [[ -z ${__awsrole_prompted[*]} ]]; then __awsrole_follow # their lines may come later in the rc file
+  elif [[ -z ${__awsrole_prompted["$PWD/"]-} ]]; then __awsrole_asked=${__awsrole_asked:-cd}; fi # in a function
+  __awsrole_note_prompt
   if [[ $__awsrole_pending$__awsrole_asked ]] || ((${#__awsrole_lifted[@]})); then
     __awsrole_hook "${__awsrole_asked:-prompt}"
   else __awsrole_unchanged || __awsrole_hook changed; fi

@@ -59,7 +59,7 @@ __awsrole_command() {
 __awsrole_find_standing() {
   __awsrole_standing=${__awsrole_off:-on}
   if [[ $__awsrole_off ]]; then \builtin return 0
-  elif [[ -z $__awsrole_prompted && "${PROMPT_COMMAND[*]-}" != *__awsrole_prompt* ]]; then __awsrole_standing=replaced
+  elif [[ -z ${__awsrole_prompted[*]} && "${PROMPT_COMMAND[*]-}" != *__awsrole_prompt* ]]; then __awsrole_standing=replaced
   elif [[ $__awsrole_state == inactive ]]; then __awsrole_standing=inactive; fi
 }
 

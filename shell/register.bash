@@ -4,7 +4,7 @@
 # Runs after `cd`, so that `cd x && terraform plan` has the role. Completions change the directory only temporarily.
 __awsrole_moved() {
   if [[ ${COMP_POINT+x} ]]; then \builtin return 0; fi
-  if [[ -z $__awsrole_prompted${BASH_EXECUTION_STRING+1} ]]; then __awsrole_asked=prompt # in an rc file: silent
+  if [[ -z ${__awsrole_prompted[*]}${BASH_EXECUTION_STRING+1} ]]; then __awsrole_asked=prompt # in an rc file: silent
   else __awsrole_quietly __awsrole_move ${FUNCNAME[2]+in-function}; fi
 }
 
