@@ -4,7 +4,8 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::{Why, shown_at};
+use super::chain::shown_at;
+use super::report::Why;
 use crate::base::agent::Agent;
 use crate::base::context::Context;
 use crate::plan::role_plan::RolePlan;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::agent::AgentReport;
-use super::{SessionReport, StepReport, Why, minutes};
+use super::report::{SessionReport, StepReport, Why};
 use crate::base::context::Context;
 
 impl Why {
@@ -145,5 +145,13 @@ fn called(name: Option<&String>, id: Option<&String>) -> Option<String> {
     match (name, id) {
         (Some(name), Some(id)) => Some(format!("{name} ({id})")),
         (_, id) => id.cloned(),
+    }
+}
+
+/// Formats a duration in whole minutes.
+pub(super) fn minutes(duration: Duration) -> String {
+    match duration.as_secs() / 60 {
+        0 => "less than a minute".to_owned(),
+        minutes => humantime::format_duration(Duration::from_secs(minutes * 60)).to_string(),
     }
 }
