@@ -148,35 +148,42 @@ pub const USER_COMMANDS: [&str; 13] = [
     "awsrole profiles install",
 ];
 
-/// Returns whether a hint is about something that only a user at a terminal can do.
-fn needs_terminal(hint: &str) -> bool {
-    ["in a terminal", "in another terminal", "awsrole hook "].iter().any(|words| hint.contains(words))
-}
-
 /// Returns a single hint as an agent reads it: one that only the user can follow says so.
 #[must_use]
 pub fn hint_for_agent(hint: String) -> String {
-    let is_for_user = needs_terminal(&hint) || USER_COMMANDS.iter().any(|command| hint.contains(command));
-    if is_for_user && !hint.starts_with(ASK) { format!("{ASK}: {hint}") } else { hint }
+    if user_commands(&[&hint]).is_empty() { ask_if_at_terminal(hint) } else { ask(hint) }
 }
 
-/// Returns the problem as an agent reads it. If it contains commands that only the user may run, a last hint says so.
+/// Returns the problem as an agent reads it. Hints may name commands of the agent and of the user, so a last one says
+/// which ones only the user can run.
 #[must_use]
 pub fn with_agent_hints(mut problem: Problem) -> Problem {
-    for hint in &mut problem.hints {
-        if needs_terminal(hint) && !hint.starts_with(ASK) {
-            *hint = format!("{ASK}: {hint}");
-        }
-    }
+    problem.hints = problem.hints.into_iter().map(ask_if_at_terminal).collect();
     let (asking, others): (Vec<&String>, Vec<_>) = problem.hints.iter().partition(|hint| hint.starts_with(ASK));
     let summary = Some(&problem.summary).filter(|_| asking.is_empty());
-    let texts: Vec<&String> = others.into_iter().chain(summary).collect();
-    let commands = USER_COMMANDS.iter().filter(|command| texts.iter().any(|text| text.contains(**command)));
-    let commands: Vec<String> = commands.map(|command| format!("`{command}`")).collect();
+    let commands = user_commands(&others.into_iter().chain(summary).collect::<Vec<_>>());
     if !commands.is_empty() {
         problem.hints.push(format!("only your user can run {}", commands.join(" and ")));
     }
     problem
+}
+
+/// Returns a hint with the addition that it is for the user.
+fn ask(hint: String) -> String {
+    if hint.starts_with(ASK) { hint } else { format!("{ASK}: {hint}") }
+}
+
+/// Does what [`ask`] does for a hint about something that only a user at a terminal can do.
+fn ask_if_at_terminal(hint: String) -> String {
+    let needs_terminal =
+        ["in a terminal", "in another terminal", "awsrole hook "].iter().any(|words| hint.contains(words));
+    if needs_terminal { ask(hint) } else { hint }
+}
+
+/// Returns the commands of [`USER_COMMANDS`] that texts contain, each in backticks.
+fn user_commands(texts: &[&String]) -> Vec<String> {
+    let is_named = |command: &&str| texts.iter().any(|text| text.contains(command));
+    USER_COMMANDS.into_iter().filter(is_named).map(|command| format!("`{command}`")).collect()
 }
 
 /// Returns the variable of an agent that is set, and the agent's name.
