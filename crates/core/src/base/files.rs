@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use rustix::fs::OFlags;
 
 pub mod trusted;
+pub(crate) mod walk;
 
 /// The mode bits that let other users write.
 const OTHERS_WRITE: u32 = 0o022;

@@ -5,16 +5,13 @@
 //! can replace. For all others this process computes a digest, because it can open files without blocking.
 
 use std::fs::Metadata;
-use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use crate::base::digest::sha256;
+use crate::base::files::walk::{PathEntry, walk};
 use crate::base::files::{current_user, read_regular};
 use crate::project::discover::MAX_BYTES;
-
-/// Maximum number of symbolic links that are followed, as in Linux (path_resolution(7)).
-const MOST_LINKS: usize = 40;
 
 /// How a shell can compare its files, nearest first.
 pub struct Views {
@@ -75,77 +72,28 @@ pub fn is_plain(text: &str) -> bool {
 /// If this cannot be determined, it returns true.
 #[must_use]
 pub fn others_can_replace(path: &Path) -> bool {
-    !path.is_absolute() || Walk { me: current_user() }.settled(path).is_none()
+    let me = current_user();
+    let check = |entry: &PathEntry<'_>| if others_can_replace_entry(entry, me) { Err(()) } else { Ok(()) };
+    !path.is_absolute() || walk(path, check, |_, _| ()).is_err()
 }
 
-/// Resolves a path as the kernel does.
-struct Walk {
-    /// The user of this process.
-    me: u32,
+/// Returns whether others can replace an entry of a directory, or create it if it doesn't exist. In a sticky directory
+/// they cannot replace the entries of user `me`, but they can create one after this user removed it. Editors remove
+/// files at any time, so in a sticky directory only the user's subdirectories are safe.
+fn others_can_replace_entry(entry: &PathEntry<'_>, me: u32) -> bool {
+    let is_ours = |found: &Metadata| found.uid() == 0 || found.uid() == me;
+    let is_sticky = entry.dir_found.mode() & 0o1000 != 0;
+    let is_own_dir = entry.found.is_some_and(|found| found.is_dir() && is_ours(found));
+    let may_write = others_may_write(entry.dir, entry.dir_found, me);
+    !is_ours(entry.dir_found) || may_write && !(is_sticky && is_own_dir)
 }
 
-impl Walk {
-    /// Returns `None` if another user can replace a directory entry on the way.
-    fn settled(&self, path: &Path) -> Option<()> {
-        let mut dir = PathBuf::from("/");
-        let mut dir_found = dir.symlink_metadata().ok()?;
-        let mut rest: Vec<PathBuf> = names(path);
-        let mut links = 0;
-        while let Some(name) = rest.pop() {
-            let next = if name.as_os_str() == ".." { dir.parent().unwrap_or(&dir).to_owned() } else { dir.join(name) };
-            let found = match next.symlink_metadata() {
-                // A missing file is checked when it exists.
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                    return (self.keeps(&dir, &dir_found, None)).then_some(());
-                }
-                found => found.ok()?,
-            };
-            if !self.keeps(&dir, &dir_found, Some(&found)) {
-                return None;
-            }
-            if found.is_symlink() {
-                links += 1;
-                let target = next.read_link().ok().filter(|_| links <= MOST_LINKS)?;
-                if target.is_absolute() {
-                    dir = PathBuf::from("/");
-                    dir_found = dir.symlink_metadata().ok()?;
-                }
-                rest.extend(names(&target));
-            } else if found.is_dir() {
-                (dir, dir_found) = (next, found);
-            } else if !rest.is_empty() {
-                return None;
-            }
-        }
-        Some(())
-    }
-
-    /// Returns whether only root and the user can replace an entry of a directory, or create it if it doesn't exist. In
-    /// a sticky directory others cannot replace the user's entries, but they can create one after the user removed it.
-    /// Editors remove files at any time, so in a sticky directory only the user's subdirectories are safe.
-    fn keeps(&self, dir: &Path, found: &Metadata, entry: Option<&Metadata>) -> bool {
-        let sticky = found.mode() & 0o1000 != 0;
-        let own_dir = entry.is_some_and(|entry| entry.is_dir() && self.is_ours(entry));
-        self.is_ours(found) && (!self.others_may_write(dir, found) || sticky && own_dir)
-    }
-
-    fn is_ours(&self, found: &Metadata) -> bool {
-        found.uid() == 0 || found.uid() == self.me
-    }
-
-    /// Returns whether a directory's mode lets others write to it. Many systems create directories with write
-    /// permission for the owner's group, and give each user a private group whose ID is the user's. Then only an access
-    /// control list can grant access to others.
-    fn others_may_write(&self, dir: &Path, found: &Metadata) -> bool {
-        let private_group = found.gid() == self.me;
-        found.mode() & 0o002 != 0 || found.mode() & 0o020 != 0 && (!private_group || has_acl(dir))
-    }
-}
-
-/// Returns the components of a path, the first one last.
-fn names(path: &Path) -> Vec<PathBuf> {
-    let names = path.components().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
-    names.rev().map(|part| PathBuf::from(part.as_os_str())).collect()
+/// Returns whether a directory's mode lets others write to it. Many systems create directories with write permission
+/// for the owner's group, and give each user a private group whose ID is the user's. Then only an access control list
+/// can grant access to others.
+fn others_may_write(dir: &Path, found: &Metadata, me: u32) -> bool {
+    let private_group = found.gid() == me;
+    found.mode() & 0o002 != 0 || found.mode() & 0o020 != 0 && (!private_group || has_acl(dir))
 }
 
 fn has_acl(dir: &Path) -> bool {
@@ -188,6 +136,9 @@ mod tests {
                 assert_eq!(others_can_replace(&file.with_file_name("none")), replaced, "{dir} {mode:o}");
             }
         }
+        set_mode(&home.join("a"), 0o757);
+        assert!(!others_can_replace(&home.join("a/../file")), "it isn't in that folder");
+        set_mode(&home.join("a"), 0o755);
         set_mode(&file, 0o666);
         assert!(!others_can_replace(&file), "its content is compared");
         assert!(others_can_replace(Path::new("file")), "where that is isn't known");

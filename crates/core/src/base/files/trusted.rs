@@ -1,16 +1,13 @@
 //! Checks whether users other than root and the user of this process can change what a path resolves to.
 
-use std::ffi::OsString;
 use std::fmt;
-use std::fs;
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
+use super::walk::{PathEntry, walk};
 use super::{OTHERS_WRITE, current_user};
-
-/// The maximum number of symbolic links that are followed, as in Linux (path_resolution(7)).
-const MAX_LINKS: usize = 40;
 
 /// A component of a path that other users control.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +79,7 @@ impl fmt::Display for Untrusted {
 /// # Errors
 /// Returns the first component that another user controls.
 pub fn resolve(path: &Path) -> Result<PathBuf, Untrusted> {
-    walk(path, current_user(), |_| true)
+    resolve_as(path, current_user())
 }
 
 /// Resolves a path as [`resolve`] does, for another user than that of this process: only root and `user` may own the
@@ -91,92 +88,47 @@ pub fn resolve(path: &Path) -> Result<PathBuf, Untrusted> {
 /// # Errors
 /// Returns the first component that another user controls.
 pub fn resolve_as(path: &Path, user: u32) -> Result<PathBuf, Untrusted> {
-    walk(path, user, |_| true)
+    resolve_if(path, user, |_| true)
 }
 
 /// Returns the first component of a path that belongs to another user, in the order of [`resolve`].
 #[must_use]
 pub fn foreign_component(path: &Path) -> Option<PathBuf> {
-    walk(path, current_user(), |why| matches!(why, Distrust::Foreign { .. })).err().map(|untrusted| untrusted.path)
+    let untrusted = resolve_if(path, current_user(), Untrusted::is_foreign).err()?;
+    untrusted.is_foreign().then_some(untrusted.path)
 }
 
-fn walk(path: &Path, me: u32, counts: impl Fn(&Distrust) -> bool) -> Result<PathBuf, Untrusted> {
-    let check = |path: &Path| {
-        let (found, why) = examine(path, me);
-        match why.filter(&counts) {
-            Some(why) => Err(Untrusted { path: path.to_owned(), why }),
-            None => Ok(found),
-        }
+/// Resolves a path unless a component is untrusted for a reason that counts.
+fn resolve_if(path: &Path, user: u32, counts: impl Fn(&Untrusted) -> bool) -> Result<PathBuf, Untrusted> {
+    let unknown =
+        |path: &Path, error: io::Error| Untrusted { path: path.to_owned(), why: Distrust::Unknown(error.kind()) };
+    let check = |entry: &PathEntry<'_>| {
+        let components = [(entry.dir, Some(entry.dir_found)), (entry.path, entry.found)];
+        let untrusted = components.into_iter().find_map(|(path, found)| {
+            Some(Untrusted { path: path.to_owned(), why: distrust(found?, user)? }).filter(&counts)
+        });
+        untrusted.map_or(Ok(()), Err)
     };
-    let mut resolved = PathBuf::from("/");
-    check(&resolved)?;
-    let mut rest = components(path);
-    let mut links = 0;
-    while let Some(name) = rest.pop() {
-        if name == ".." {
-            resolved.pop();
-            continue;
-        }
-        let next = resolved.join(&name);
-        match check(&next)? {
-            Found::Other => resolved = next,
-            Found::Link => {
-                links += 1;
-                let target = match fs::read_link(&next) {
-                    Ok(target) if links <= MAX_LINKS => target,
-                    Ok(_) => return Err(Untrusted { path: next, why: Distrust::Unknown(io::ErrorKind::TooManyLinks) }),
-                    Err(e) => return Err(Untrusted { path: next, why: Distrust::Unknown(e.kind()) }),
-                };
-                if target.is_absolute() {
-                    resolved = PathBuf::from("/");
-                }
-                rest.extend(components(&target));
-            }
-            Found::Nothing => {
-                rest.reverse();
-                return Ok(rest.into_iter().fold(next, |path, name| path.join(name)));
-            }
-        }
-    }
-    Ok(resolved)
+    walk(path, check, unknown)
 }
 
-enum Found {
-    Link,
-    Nothing,
-    Other,
-}
-
-/// Returns the names in a path in reverse order.
-fn components(path: &Path) -> Vec<OsString> {
-    let names = path.components().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
-    let mut names: Vec<OsString> = names.map(|part| part.as_os_str().to_owned()).collect();
-    names.reverse();
-    names
-}
-
-/// Returns the file type of a path, and why user `me` shouldn't trust it.
-fn examine(path: &Path, me: u32) -> (Found, Option<Distrust>) {
-    let found = match fs::symlink_metadata(path) {
-        Ok(found) => found,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return (Found::Nothing, None),
-        Err(e) => return (Found::Other, Some(Distrust::Unknown(e.kind()))),
-    };
+/// Returns why a user shouldn't trust a file, a directory or a symbolic link.
+fn distrust(found: &Metadata, user: u32) -> Option<Distrust> {
     let link = found.is_symlink();
     let sticky = found.is_dir() && found.mode() & 0o1000 != 0;
-    let why = if found.uid() != 0 && found.uid() != me {
+    if found.uid() != 0 && found.uid() != user {
         Some(Distrust::Foreign { owner: found.uid(), link })
     // A symbolic link can be replaced by anyone who may write to its directory. Its own mode has no effect.
     } else if found.mode() & OTHERS_WRITE != 0 && !sticky && !link {
         Some(Distrust::Writable)
     } else {
         None
-    };
-    (if link { Found::Link } else { Found::Other }, why)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
     use super::*;
@@ -240,6 +192,7 @@ mod tests {
         symlink("b", home.join("a")).unwrap();
         symlink("a", home.join("b")).unwrap();
         assert!(matches!(resolve(&home.join("a")).unwrap_err().why, Distrust::Unknown(_)));
+        assert_eq!(foreign_component(&home.join("a")), None);
     }
 
     #[test]
