@@ -34,36 +34,65 @@ pub(crate) struct Item {
 pub(crate) struct Question<'a> {
     /// The prompt, without the program's name.
     pub(crate) text: &'a str,
-    /// Whether several items can be picked.
-    pub(crate) multi: bool,
     /// The error if the user picks nothing.
     pub(crate) cancelled: &'a str,
 }
 
-/// The answer.
+/// The answer. `I` is an index, or a list of indices.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Picked {
-    /// The indices of the items, in the order in which they were picked. There is at least one.
-    Items(Vec<usize>),
+pub(crate) enum Picked<I> {
+    /// What the user picked.
+    Items(I),
     /// A typed text that no item matches. It may be empty.
     Text(String),
 }
 
-/// Lets the user pick one of the items, or several.
+/// Lets the user pick one of the items. Returns its index.
 ///
 /// # Errors
 /// Fails if the user cancels, and if AWSROLE_PICKER names a picker that doesn't exist or isn't installed.
-pub(crate) fn pick(terminal: &Terminal, env: &Env, question: &Question<'_>, items: &[Item]) -> Result<Picked, Problem> {
+pub(crate) fn pick_one(
+    terminal: &Terminal,
+    env: &Env,
+    question: &Question<'_>,
+    items: &[Item],
+) -> Result<Picked<usize>, Problem> {
+    Ok(match pick(terminal, env, question, false, items)? {
+        Picked::Items(indices) => indices.first().map_or(Picked::Text(String::new()), |index| Picked::Items(*index)),
+        Picked::Text(text) => Picked::Text(text),
+    })
+}
+
+/// Lets the user pick several items, at least one. Returns their indices in the order in which they were picked.
+///
+/// # Errors
+/// As [`pick_one`].
+pub(crate) fn pick_several(
+    terminal: &Terminal,
+    env: &Env,
+    question: &Question<'_>,
+    items: &[Item],
+) -> Result<Picked<Vec<usize>>, Problem> {
+    pick(terminal, env, question, true, items)
+}
+
+fn pick(
+    terminal: &Terminal,
+    env: &Env,
+    question: &Question<'_>,
+    multi: bool,
+    items: &[Item],
+) -> Result<Picked<Vec<usize>>, Problem> {
     let can_draw = env.filled("TERM").is_some_and(|term| term != "dumb")
         && terminal.size().is_ok_and(|(columns, rows)| columns >= SMALLEST.0 && rows >= SMALLEST.1);
     let answer = match env.filled(VARIABLE) {
-        Some("fzf") => return fzf::pick(question, items, terminal.may_color()),
+        Some("fzf") => return fzf::pick(question, multi, items, terminal.may_color()),
         Some(other) => {
             return Err(Problem::new(format!("{VARIABLE} is `{other}`, which is no picker that awsrole knows"))
                 .hint(format!("`export {VARIABLE}=fzf`, or `unset {VARIABLE}` for awsrole's own list")));
         }
-        None if can_draw => list::pick(terminal, question, items, terminal.may_color()),
-        None => numbered::pick(terminal, question, items),
+        None if can_draw => list::pick(terminal, question, multi, items, terminal.may_color()),
+        None => numbered::pick(terminal, question, multi, items),
     };
     answer.map_err(|reason| match reason {
         NoAnswer::NoTerminal => Problem::new("there is no terminal to prompt on"),

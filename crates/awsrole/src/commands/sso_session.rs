@@ -12,7 +12,7 @@ use awsrole_core::shell::state::OuterEnv;
 use super::common;
 use super::target::Target;
 use crate::cli::TargetOptions;
-use crate::picker::{Item, Picked, Question, pick};
+use crate::picker::{Item, Picked, Question, pick_one};
 use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
 
@@ -133,15 +133,10 @@ fn ask<'p>(terminal: &Terminal, env: &Env, sessions: &[Profile<'p>]) -> Result<&
         color: None,
     };
     let items: Vec<Item> = sessions.iter().map(item).collect();
-    let question =
-        Question { text: "number or name of a session:", multi: false, cancelled: "no session was selected" };
+    let question = Question { text: "number or name of a session:", cancelled: "no session was selected" };
     loop {
-        match pick(terminal, env, &question, &items)? {
-            Picked::Items(picked) => {
-                if let Some(session) = picked.first().and_then(|index| sessions.get(*index)) {
-                    return Ok(session.name);
-                }
-            }
+        match pick_one(terminal, env, &question, &items)? {
+            Picked::Items(index) => return Ok(sessions[index].name),
             Picked::Text(_) => terminal.show("  no such session (Ctrl-C cancels)\n"),
         }
     }

@@ -27,7 +27,7 @@ use super::fetch_ahead::{fetch_ahead, may_ask};
 use super::target::selected;
 use crate::authenticator::TerminalPrompter;
 use crate::cli::{PlaceOptions, TargetOptions};
-use crate::picker::{Item, Picked, Question, pick};
+use crate::picker::{Item, Picked, Question, pick_one};
 use crate::report::{CommandError, Outcome};
 use crate::terminal::Terminal;
 use awsrole_system::print::{out, print_notice};
@@ -90,12 +90,11 @@ pub(super) fn picked(context: &Context, settings: &Settings) -> Result<ChosenWor
         (None, Some(_)) => return Err(unnamed("there is no terminal to prompt on", &roles)),
     };
     let items = items(&choices, config, &profiles, settings, &outer, context)?;
-    let question = Question { text: "which role?", multi: false, cancelled: "no role was chosen" };
-    match pick(&terminal, &context.env, &question, &items)? {
-        Picked::Items(indices) => match indices.first().and_then(|index| choices.get(*index)) {
-            Some(RoleOrProfile::Role(name)) => role_token(name, false, context, settings),
-            Some(RoleOrProfile::Profile(name)) => Ok(Ok(format!("--profile={name}"))),
-            None => Err(Problem::new(question.cancelled).into()),
+    let question = Question { text: "which role?", cancelled: "no role was chosen" };
+    match pick_one(&terminal, &context.env, &question, &items)? {
+        Picked::Items(index) => match &choices[index] {
+            RoleOrProfile::Role(name) => role_token(name, false, context, settings),
+            RoleOrProfile::Profile(name) => Ok(Ok(format!("--profile={name}"))),
         },
         Picked::Text(_) => {
             let names = if roles.is_empty() { String::new() } else { format!(": {}", roles.join(", ")) };

@@ -17,7 +17,12 @@ const NO_MATCH: i32 = 1;
 const CANCELLED: i32 = 130;
 
 /// Runs fzf. It gets the list on its standard input, and draws on the terminal itself.
-pub(super) fn pick(question: &Question<'_>, items: &[Item], colors: bool) -> Result<Picked, Problem> {
+pub(super) fn pick(
+    question: &Question<'_>,
+    multi: bool,
+    items: &[Item],
+    colors: bool,
+) -> Result<Picked<Vec<usize>>, Problem> {
     let Some(program) = ambient::in_path(Path::new("fzf")) else {
         return Err(Problem::new("AWSROLE_PICKER is `fzf`, but there is no fzf in PATH")
             .hint("install fzf, or `unset AWSROLE_PICKER` for awsrole's own list"));
@@ -28,7 +33,7 @@ pub(super) fn pick(question: &Question<'_>, items: &[Item], colors: bool) -> Res
     // Each line begins with the item's index, which isn't shown, so names are returned exactly.
     let mut command = Command::new(program);
     command.args(["--read0", "--print0", "--print-query", "--ansi", "--delimiter=\t", "--with-nth=2..", "--reverse"]);
-    command.args(["--tiebreak=index", if question.multi { "--multi" } else { "--no-multi" }]);
+    command.args(["--tiebreak=index", if multi { "--multi" } else { "--no-multi" }]);
     command.arg(format!("--prompt=awsrole: {} ", question.text));
     let mut running =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(|e| failed(e.to_string()))?;
@@ -58,7 +63,7 @@ fn lines(items: &[Item], colors: bool) -> String {
 }
 
 /// Parses the output: the query, and the selected lines.
-fn picked(output: &str, count: usize) -> Picked {
+fn picked(output: &str, count: usize) -> Picked<Vec<usize>> {
     let mut texts = output.split_terminator('\0');
     let query = texts.next().unwrap_or_default().trim().to_owned();
     let index = |line: &str| line.split('\t').next()?.parse::<usize>().ok().filter(|index| *index < count);

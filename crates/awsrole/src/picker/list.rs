@@ -27,10 +27,11 @@ const ERASE: &str = "\r\u{1b}[J";
 pub(super) fn pick(
     terminal: &Terminal,
     question: &Question<'_>,
+    multi: bool,
     items: &[Item],
     colors: bool,
-) -> Result<Picked, NoAnswer> {
-    let mut list = List::new(items, question, colors);
+) -> Result<Picked<Vec<usize>>, NoAnswer> {
+    let mut list = List::new(items, question, multi, colors);
     terminal.interact(Waits::Briefly, ERASE, || {
         let picked = loop {
             let size = terminal.size().map_err(|_| NoAnswer::Cancelled)?;
@@ -60,6 +61,8 @@ pub(super) fn pick(
 struct List<'a> {
     items: &'a [Item],
     question: &'a Question<'a>,
+    /// Whether several items can be picked.
+    multi: bool,
     colors: bool,
     query: String,
     /// The items that match the query, the best first.
@@ -76,20 +79,20 @@ struct List<'a> {
 }
 
 impl<'a> List<'a> {
-    fn new(items: &'a [Item], question: &'a Question<'a>, colors: bool) -> Self {
+    fn new(items: &'a [Item], question: &'a Question<'a>, multi: bool, colors: bool) -> Self {
         let text = |name: String, item: &Item| (format!("{name}{}", item.rest()), name.len());
         let texts = items.iter().map(|item| text(escape(&item.name), item)).collect();
         let (query, matches, marked) = (String::new(), (0..items.len()).collect(), Vec::new());
         let matcher = Matcher::new(Config::DEFAULT);
-        Self { items, question, colors, query, matches, at: 0, top: 0, rows: 1, marked, matcher, texts }
+        Self { items, question, multi, colors, query, matches, at: 0, top: 0, rows: 1, marked, matcher, texts }
     }
 
     /// Applies a key. Returns the answer if the key gives one.
-    fn press(&mut self, key: KeyPress) -> Option<Picked> {
+    fn press(&mut self, key: KeyPress) -> Option<Picked<Vec<usize>>> {
         let last = self.matches.len().saturating_sub(1);
         match key {
             KeyPress::Enter => return self.picked(),
-            KeyPress::Tab if self.question.multi => {
+            KeyPress::Tab if self.multi => {
                 if let Some(index) = self.matches.get(self.at) {
                     match self.marked.iter().position(|marked| marked == index) {
                         Some(at) => drop(self.marked.remove(at)),
@@ -126,7 +129,7 @@ impl<'a> List<'a> {
         None
     }
 
-    fn picked(&self) -> Option<Picked> {
+    fn picked(&self) -> Option<Picked<Vec<usize>>> {
         if !self.marked.is_empty() {
             return Some(Picked::Items(self.marked.clone()));
         }
@@ -166,7 +169,7 @@ impl<'a> List<'a> {
         for (row, index) in shown.into_iter().enumerate() {
             lines.push(self.line(index, self.top + row == self.at, names, width));
         }
-        let help = match self.question.multi {
+        let help = match self.multi {
             true => "Tab marks, Enter takes the marked ones, Esc cancels",
             false => "Enter selects, Esc cancels",
         };
@@ -180,7 +183,7 @@ impl<'a> List<'a> {
     fn line(&self, index: usize, at_pointer: bool, names: usize, width: usize) -> String {
         let item = &self.items[index];
         let pointer = if at_pointer { "> " } else { "  " };
-        let mark = match (self.question.multi, self.marked.contains(&index)) {
+        let mark = match (self.multi, self.marked.contains(&index)) {
             (false, _) => "",
             (true, true) => "* ",
             (true, false) => "  ",
@@ -236,8 +239,8 @@ fn tail(text: &str, width: usize) -> String {
 mod tests {
     use super::*;
 
-    const ONE: Question<'_> = Question { text: "which role?", multi: false, cancelled: "" };
-    const MANY: Question<'_> = Question { text: "which?", multi: true, cancelled: "" };
+    const ONE: Question<'_> = Question { text: "which role?", cancelled: "" };
+    const MANY: Question<'_> = Question { text: "which?", cancelled: "" };
 
     fn typed(list: &mut List<'_>, text: &str) {
         text.chars().for_each(|c| assert_eq!(list.press(KeyPress::Text(c)), None));
@@ -249,7 +252,7 @@ mod tests {
         for (text, expected) in
             [("", 0), ("prod", 1), ("bprod", 2), ("gr", 3), ("grosse", 9), ("shop !dev", 1), ("'dev", 0), ("here", 0)]
         {
-            let mut list = List::new(&items, &ONE, false);
+            let mut list = List::new(&items, &ONE, false, false);
             typed(&mut list, text);
             let found = list.press(KeyPress::Enter);
             let expected = if expected == 9 { Picked::Text(text.into()) } else { Picked::Items(vec![expected]) };
@@ -260,7 +263,7 @@ mod tests {
     #[test]
     fn what_no_item_matches_is_returned_as_it_was_typed() {
         let items = super::super::items(&["jump"]);
-        let mut list = List::new(&items, &ONE, false);
+        let mut list = List::new(&items, &ONE, false, false);
         typed(&mut list, "arn:aws:iam::1 ");
         list.press(KeyPress::Erase);
         assert_eq!(list.press(KeyPress::Enter), Some(Picked::Text("arn:aws:iam::1".into())));
@@ -274,7 +277,7 @@ mod tests {
     #[test]
     fn marks_stay_while_the_query_changes() {
         let items = super::super::items(&["a1", "b1", "a2", "b2"]);
-        let mut list = List::new(&items, &MANY, false);
+        let mut list = List::new(&items, &MANY, true, false);
         typed(&mut list, "b");
         list.press(KeyPress::Down);
         list.press(KeyPress::Tab);
@@ -293,7 +296,7 @@ mod tests {
         let names = ["a", &long, "with a\u{1b}[31mcolor", "\u{202e}txt", "tab\tnewline\n"];
         let items = super::super::items(&names.repeat(20));
         for size in [(30, 4), (31, 5), (80, 24), (200, 50)] {
-            let mut list = List::new(&items, &MANY, false);
+            let mut list = List::new(&items, &MANY, true, false);
             list.query = "q".repeat(100);
             for key in [
                 KeyPress::Resized,

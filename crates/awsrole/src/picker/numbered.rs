@@ -9,14 +9,19 @@ use crate::terminal::{NoAnswer, Terminal};
 const MAX_NAME: usize = 60;
 
 /// Shows the list and prompts for a number, a name or a part of a name.
-pub(super) fn pick(terminal: &Terminal, question: &Question<'_>, items: &[Item]) -> Result<Picked, NoAnswer> {
+pub(super) fn pick(
+    terminal: &Terminal,
+    question: &Question<'_>,
+    multi: bool,
+    items: &[Item],
+) -> Result<Picked<Vec<usize>>, NoAnswer> {
     let width = name_width(items.iter(), MAX_NAME);
     for (index, item) in items.iter().enumerate() {
         terminal.show(&format!("{:>4}  {}{}\n", index + 1, item.padded(width), item.rest()));
     }
     loop {
         let answer = terminal.ask(&format!("awsrole: {} ", question.text))?;
-        match matching(answer.trim(), items, question.multi) {
+        match matching(answer.trim(), items, multi) {
             found if found.is_empty() => return Ok(Picked::Text(answer.trim().to_owned())),
             Matches::Picked(found) => return Ok(Picked::Items(found)),
             Matches::Several(names) => terminal.show(&format!("  {}?\n", escape(&names.join(", ")))),

@@ -225,15 +225,12 @@ fn account(
             }
         };
     }
-    let none = || Problem::new(format!("{session} shows no account to you"));
-    let none = || none().hint("an administrator of Identity Center can assign a permission set");
     match (all, questions) {
-        ([], _) => Err(none().into()),
+        ([], _) => Err(Problem::new(format!("{session} shows no account to you"))
+            .hint("an administrator of Identity Center can assign a permission set")
+            .into()),
         ([only], _) => Ok(only.clone()),
-        (_, Some(questions)) => match choose(questions, "account", false, &items)?[..] {
-            [index] => Ok(all[index].clone()),
-            _ => Err(none().into()),
-        },
+        (_, Some(questions)) => Ok(all[choose_one(questions, "account", &items)?].clone()),
         (_, None) => Err(Problem::new(format!("{session} has {} accounts for you", all.len()))
             .hint("name one with `--account ID`, or run the command on a terminal to choose one")
             .into()),
@@ -254,7 +251,7 @@ fn permission_sets(
             .into()),
         ([only], _) => Ok(vec![only.clone()]),
         (_, Some(questions)) => {
-            let chosen = choose(questions, "permission set", true, &items)?;
+            let chosen = choose_several(questions, "permission set", &items)?;
             Ok(chosen.into_iter().map(|index| all[index].clone()).collect())
         }
         (_, None) => {
@@ -266,21 +263,43 @@ fn permission_sets(
     }
 }
 
-/// Lets the user choose an item, or several with `multi`. A typed part of an account's ID, or of a name in another
-/// case, is enough if it is unambiguous. Returns the indices, at least one.
-fn choose(questions: &Questions<'_>, what: &str, multi: bool, items: &[Item]) -> Result<Vec<usize>, Problem> {
+/// Lets the user choose an item. A typed part of an account's ID, or of a name in another case, is enough if it is
+/// unambiguous. Returns its index.
+fn choose_one(questions: &Questions<'_>, what: &str, items: &[Item]) -> Result<usize, Problem> {
     loop {
-        let text = match questions.pick_item(&format!("{what}:"), multi, items)? {
-            Picked::Items(indices) if indices.len() == 1 || multi && !indices.is_empty() => return Ok(indices),
-            Picked::Items(_) => String::new(),
-            Picked::Text(text) => text,
-        };
-        match matching(&text, items)[..] {
-            [index] => return Ok(vec![index]),
-            [] => questions.show(&format!("  no such {what} (Ctrl-C cancels)")),
-            ref several => questions.show(&format!("  {} {what}s match", several.len())),
+        match questions.pick_item(&format!("{what}:"), items)? {
+            Picked::Items(index) => return Ok(index),
+            Picked::Text(text) => {
+                if let Some(index) = only_match(&text, questions, what, items) {
+                    return Ok(index);
+                }
+            }
         }
     }
+}
+
+/// Lets the user choose several items, at least one, or type a part of one as in [`choose_one`]. Returns their indices.
+fn choose_several(questions: &Questions<'_>, what: &str, items: &[Item]) -> Result<Vec<usize>, Problem> {
+    loop {
+        match questions.pick_items(&format!("{what}:"), items)? {
+            Picked::Items(indices) => return Ok(indices),
+            Picked::Text(text) => {
+                if let Some(index) = only_match(&text, questions, what, items) {
+                    return Ok(vec![index]);
+                }
+            }
+        }
+    }
+}
+
+/// Returns the only item that a typed text matches. If there are none or several, says so.
+fn only_match(text: &str, questions: &Questions<'_>, what: &str, items: &[Item]) -> Option<usize> {
+    match matching(text, items)[..] {
+        [index] => return Some(index),
+        [] => questions.show(&format!("  no such {what} (Ctrl-C cancels)")),
+        ref several => questions.show(&format!("  {} {what}s match", several.len())),
+    }
+    None
 }
 
 /// Returns the indices of the items whose name or description contains a text.

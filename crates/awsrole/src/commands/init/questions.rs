@@ -10,7 +10,7 @@ use awsrole_core::settings::accounts::Accounts;
 use super::super::choices::{LastUse, profile_item, profiles_by_last_use};
 use super::permission_sets::{ChosenSet, Portal, SetOptions};
 use super::{InitOptions, account_of};
-use crate::picker::{Item, Picked, Question, pick};
+use crate::picker::{Item, Picked, Question, pick_one, pick_several};
 use crate::report::CommandError;
 use crate::terminal::Terminal;
 
@@ -84,7 +84,7 @@ impl Questions<'_> {
                 .into());
         }
         loop {
-            let arn = match self.pick("profile, or ARN of a role:", true, &all, &sessions)? {
+            let arn = match self.pick_items("profile, or ARN of a role:", &self.items(&all, &sessions))? {
                 Picked::Items(indices) if indices.iter().any(|index| *index >= all.len()) => {
                     let [index] = indices[..] else {
                         self.show("  an SSO session can't be marked together with others");
@@ -127,25 +127,28 @@ impl Questions<'_> {
     /// Prompts for the source profile of a role that was typed.
     fn source(&self, all: &[Profile<'_>]) -> Result<String, Problem> {
         loop {
-            if let Picked::Items(indices) = self.pick("profile that assumes it:", false, all, &[])?
-                && let Some(profile) = indices.first().and_then(|index| all.get(*index))
-            {
-                return Ok(profile.name.to_owned());
+            if let Picked::Items(index) = self.pick_item("profile that assumes it:", &self.items(all, &[]))? {
+                return Ok(all[index].name.to_owned());
             }
             self.show("  no such profile (Ctrl-C cancels)");
         }
     }
 
-    fn pick(&self, text: &str, multi: bool, all: &[Profile<'_>], sessions: &[Profile<'_>]) -> Result<Picked, Problem> {
+    /// Returns the items for profiles and then for SSO sessions.
+    fn items(&self, all: &[Profile<'_>], sessions: &[Profile<'_>]) -> Vec<Item> {
         let profiles = all.iter().map(|profile| profile_item(profile, self.accounts, None));
         let about = "any of your accounts in IAM Identity Center";
-        let items: Vec<Item> = profiles.chain(sessions.iter().map(|session| item(session.name, about))).collect();
-        self.pick_item(text, multi, &items)
+        profiles.chain(sessions.iter().map(|session| item(session.name, about))).collect()
     }
 
-    /// Lets the user pick from any items.
-    pub(super) fn pick_item(&self, text: &str, multi: bool, items: &[Item]) -> Result<Picked, Problem> {
-        pick(&self.terminal, &self.context.env, &Question { text, multi, cancelled: CANCELLED }, items)
+    /// Lets the user pick one of any items.
+    pub(super) fn pick_item(&self, text: &str, items: &[Item]) -> Result<Picked<usize>, Problem> {
+        pick_one(&self.terminal, &self.context.env, &Question { text, cancelled: CANCELLED }, items)
+    }
+
+    /// Lets the user pick several of any items.
+    pub(super) fn pick_items(&self, text: &str, items: &[Item]) -> Result<Picked<Vec<usize>>, Problem> {
+        pick_several(&self.terminal, &self.context.env, &Question { text, cancelled: CANCELLED }, items)
     }
 
     fn region(&self) -> Result<Option<String>, Problem> {
