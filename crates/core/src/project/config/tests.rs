@@ -1,7 +1,9 @@
 //! Tests of valid and invalid files.
 
 use super::*;
+use crate::aws::arn::RoleArn;
 use crate::aws::duration::Seconds;
+use crate::aws::parameters::{ExternalId, Region};
 
 fn parse(text: &str) -> Result<Config, Problem> {
     Config::parse(&ConfigFile {
