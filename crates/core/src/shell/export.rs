@@ -7,38 +7,31 @@
 //! | an approved file | its role |
 //! | an edited file, a refusal, no network, an expired session | placeholders, with which every AWS client fails |
 
+mod decide;
 mod entering;
+mod evaluate;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::aws::mfa::NotConfirmed;
-use crate::aws::profiles::Profiles;
 use crate::base::agent::{self, Agent};
 use crate::base::context::Context;
 use crate::base::problem::Problem;
-use crate::plan::guard::Guard;
-use crate::plan::requester::Requester;
-use crate::plan::resolve::plan;
-use crate::plan::role_plan::RolePlan;
-use crate::project::approval::{
-    Allowed, ApprovalStatus, Approvals, Refusal, ShellState, Verdict, evaluate_files_and_keep_texts,
-};
-use crate::project::discover::upward;
 use crate::session::fetch::{Providers, fetch};
 use crate::session::history::HistoryEntry;
 use crate::session::lookup::{Lookup, lookup};
-use crate::settings::agent::AgentLimits;
-use crate::settings::user_config::{Settings, UserConfig};
+use crate::settings::user_config::Settings;
 use crate::shell::choice::Choices;
 use crate::shell::confirm;
 use crate::shell::environment::EnvDiff;
-use crate::shell::role_profiles;
 use crate::shell::state::{Chosen, ChosenProfile, OuterEnv, Unproven};
 
+use self::decide::{Decided, decide};
 pub use self::entering::{END_PROFILE, LAST_MINUTE};
-use self::entering::{Entering, back, with_profile};
+use self::entering::{Entering, with_profile};
+pub use self::evaluate::{agent_limits, evaluate_directory, plan_role};
 
 /// Interval after which a blocked shell retries at a prompt. The user may have fixed the cause in another terminal.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -318,154 +311,4 @@ pub fn unproven(name: &str) -> String {
 #[must_use]
 pub fn unproven_profile(Unproven(name): &Unproven) -> String {
     format!("the environment selects profile {name}, but awsrole did not set that: `awsrole use --profile` chooses one")
-}
-
-/// Evaluates a directory's files with the user's approvals and trust rules. Returns the verdict and the number of files
-/// on which it depends.
-pub fn evaluate_directory(
-    context: &Context,
-    settings: &Settings,
-    files: &[PathBuf],
-) -> Result<(Verdict, usize), Problem> {
-    evaluate_directory_and_keep_texts(context, settings, files, &mut Vec::new())
-}
-
-/// Does what [`evaluate_directory`] does, and appends the contents of the files that it read to `texts`.
-fn evaluate_directory_and_keep_texts(
-    context: &Context,
-    settings: &Settings,
-    files: &[PathBuf],
-    texts: &mut Vec<String>,
-) -> Result<(Verdict, usize), Problem> {
-    let approvals = Approvals::below(&context.paths.data);
-    // If approvals cannot be trusted, the settings file is ignored too, because the same other user can probably write
-    // to it.
-    let (verdict, depth) = match approvals.untrusted() {
-        Some(_) => evaluate_files_and_keep_texts(files, &approvals, &UserConfig::default(), texts),
-        None => evaluate_files_and_keep_texts(files, &approvals, settings.get()?, texts),
-    };
-    let counted = &files[..depth.min(files.len())];
-    let verdict = match context.paths.inside_project(counted) {
-        None => verdict,
-        Some(problem) => verdict.set_aside(problem),
-    };
-    Ok((verdict, depth))
-}
-
-/// Plans a role of an allowed config over the outer environment.
-pub fn plan_role(
-    context: &Context,
-    settings: &Settings,
-    allowed: &Allowed,
-    role: Option<&str>,
-) -> Result<RolePlan, Problem> {
-    plan(allowed, role, &Profiles::load(context)?, context, &Requester::of(context, settings)?)
-}
-
-/// Returns the `[agent]` tables of the project that applies in the working directory. They limit the profiles that
-/// agents use there. A `role` of the project isn't a limit of a profile.
-///
-/// `context` is the one without awsrole's exports.
-///
-/// # Errors
-/// Fails where a shell is blocked, such as after an edit. The tables are unknown there.
-pub fn agent_limits(context: &Context, settings: &Settings) -> Result<Vec<AgentLimits>, Problem> {
-    let files = upward(&context.dir);
-    if files.is_empty() {
-        return Ok(Vec::new());
-    }
-    let (verdict, depth) = evaluate_directory(context, settings, &files)?;
-    match verdict {
-        Verdict::Allowed(allowed) => {
-            Ok(allowed.config().agent.iter().map(|table| AgentLimits { role: None, ..table.clone() }).collect())
-        }
-        verdict if verdict.holds(depth) == ShellState::Outer => Ok(Vec::new()),
-        Verdict::Refused(refusal) => Err(refusal.problem(context)),
-        Verdict::Broken { problem, .. } => Err(problem),
-    }
-}
-
-/// A decision as far as it is possible without credentials.
-enum Decided<'a> {
-    State(Box<Export>),
-    Enter(Box<Entering<'a>>),
-}
-
-/// Returns a state without a role.
-fn state(change: Change, depth: usize, problem: Option<Problem>, now: SystemTime) -> Export {
-    let deadline = matches!(change, Change::Blocked).then(|| now + LOOK_AGAIN);
-    Export { deadline, depth, problem, ..Export::of(change) }
-}
-
-fn decide<'a>(
-    context: &'a Context,
-    settings: &'a Settings,
-    files: &[PathBuf],
-    (chosen, is_inherited): (&mut Chosen, bool),
-    event: Event,
-    texts: &mut Vec<String>,
-) -> Decided<'a> {
-    let state = |change, depth, problem| Decided::State(Box::new(state(change, depth, problem, context.now)));
-    if files.is_empty() {
-        return state(Change::Outer, 0, None);
-    }
-    let (verdict, depth) = match evaluate_directory_and_keep_texts(context, settings, files, texts) {
-        Ok(looked) => looked,
-        Err(problem) => return state(Change::Blocked, 1, Some(problem)),
-    };
-    let change = if verdict.holds(depth) == ShellState::Outer { Change::Outer } else { Change::Blocked };
-    match verdict {
-        // A denied file prints no message, unless it blocks the shell.
-        Verdict::Refused(Refusal { status: ApprovalStatus::Denied, .. })
-        | Verdict::Broken { status: ApprovalStatus::Denied, .. }
-            if matches!(change, Change::Outer) =>
-        {
-            state(change, depth, None)
-        }
-        Verdict::Refused(refusal) => state(change, depth, Some(refusal.problem(context))),
-        Verdict::Broken { problem, .. } => state(change, depth, Some(problem)),
-        Verdict::Allowed(allowed) => {
-            let requester = match Requester::of(context, settings) {
-                Ok(requester) => requester,
-                Err(problem) => return state(Change::Blocked, depth, Some(problem)),
-            };
-            *chosen = std::mem::replace(chosen, Chosen::Nothing).within(allowed.config());
-            if is_inherited {
-                *chosen = std::mem::replace(chosen, Chosen::Nothing).inherited_by(&requester, allowed.config());
-            }
-            let user = settings.or_default();
-            let planned = requester.role(allowed.config(), chosen.role()).and_then(|role| {
-                Guard::of_file(allowed.config(), role).require_name(&allowed, role)?;
-                let profiles = Profiles::load(context)?;
-                let plan = plan(&allowed, role, &profiles, context, &requester)?;
-                let guard = Guard::of_role(&allowed, role, &plan, &user.accounts);
-                guard.require_name(&allowed, role)?;
-                Ok((role, plan, guard, role_profiles::write(context, &allowed, role, &profiles)?))
-            });
-            match planned {
-                Ok((role, plan, guard, aws_files)) => {
-                    let terms = chosen.terms();
-                    let question = confirm::question(&guard, &plan, terms.confirmed, &user.accounts);
-                    if question.is_some() && event != Event::Cd {
-                        let problem = confirm::not_confirmed(&plan, NotConfirmed::NotNow, &confirm::in_shell(role));
-                        return state(Change::Blocked, depth, Some(problem));
-                    }
-                    let file = files.first().cloned().unwrap_or_default();
-                    let entering = Entering::of(context, user, plan, file, event, depth);
-                    let (role, word) = (role.map(str::to_owned), chosen.word().map(str::to_owned));
-                    let (until, after_choice) = (terms.until, matches!(chosen, Chosen::Ended(_)));
-                    Decided::Enter(Box::new(Entering {
-                        role,
-                        word,
-                        until,
-                        after_choice,
-                        question,
-                        aws_files,
-                        ..entering
-                    }))
-                }
-                Err(problem) => state(Change::Blocked, depth, Some(back(problem, chosen.role().is_some()))),
-            }
-        }
-    }
 }

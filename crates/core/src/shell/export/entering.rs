@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use super::{Change, Decided, ENDING, Event, Export, LOOK_AGAIN, state};
+use super::decide::{Decided, state};
+use super::{Change, ENDING, Event, Export, LOOK_AGAIN};
 use crate::aws::mfa::{ConfirmPrompt, NotConfirmed};
 use crate::aws::profiles::Profiles;
 use crate::base::context::Context;
