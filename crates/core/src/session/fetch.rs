@@ -3,13 +3,12 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::time::{Duration, SystemTime};
 
-use crate::aws::access_keys::{AccessKeyStores, KeyRef};
+use crate::aws::access_keys::AccessKeyStores;
 use crate::aws::credentials::Credentials;
-use crate::aws::mfa::{Authenticator, NeverAsk, NotSignedIn};
-use crate::aws::source::{Source, SourceError, Sources, StaticKeys};
+use crate::aws::mfa::{Authenticator, NeverAsk};
+use crate::aws::source::{Source, Sources};
 use crate::aws::time::rfc3339;
 use crate::base::cache_key_backend::KeyUnavailable;
-use crate::base::digest::sha256;
 use crate::base::files::FileError;
 use crate::base::lock::{Lock, LockError};
 use crate::base::problem::Problem;
@@ -182,7 +181,7 @@ struct ChainFetcher<'a> {
     /// Whether the user entered an MFA code or signed in.
     prompted: RefCell<bool>,
     /// Keys from a store, so that it prompts only once.
-    load_stored_keys: OnceCell<Credentials>,
+    stored_keys: OnceCell<Credentials>,
     /// The cache keys, updated after each response of the source.
     keys: RefCell<PlanKeys<'a>>,
     /// The reasons why the last result isn't cached.
@@ -197,8 +196,8 @@ impl<'a> ChainFetcher<'a> {
         let keys = RefCell::new(cache.keys(plan));
         let authenticator = if plan.agent.is_some() { &NeverAsk } else { providers.authenticator };
         let providers = Providers { authenticator, ..providers };
-        let (locks, prompted, load_stored_keys, not_cached, too_old) = Default::default();
-        Self { plan, cache, providers, options, locks, prompted, load_stored_keys, keys, not_cached, too_old }
+        let (locks, prompted, stored_keys, not_cached, too_old) = Default::default();
+        Self { plan, cache, providers, options, locks, prompted, stored_keys, keys, not_cached, too_old }
     }
 
     fn session(&self, count: usize) -> String {
@@ -297,8 +296,8 @@ impl<'a> ChainFetcher<'a> {
         };
         // A long-lived key with a session token would be mistaken for a temporary one, so it is neither cached nor used
         // in a call.
+        let refused = |problem| FetchError::cacheable(problem, FailureKind::Refused);
         if credentials.session_token.is_some() {
-            let refused = |problem| FetchError::cacheable(problem, FailureKind::Refused);
             credentials.temporary(&self.plan.source).map_err(refused)?;
         }
         // The machine may have been suspended during the call.
@@ -312,7 +311,6 @@ impl<'a> ChainFetcher<'a> {
         // Credentials for an account other than the plan's are rejected before they are cached. A pin isn't part of the
         // cached result if the plan has no account of its own: other directories may have another pin, or none.
         if last && self.plan.account().is_some() {
-            let refused = |problem| FetchError::cacheable(problem, FailureKind::Refused);
             account_pin::check_result(self.plan, &credentials).map_err(refused)?;
         }
         // If the user logged out in the meantime, the session must not be cached again.
@@ -345,76 +343,11 @@ impl<'a> ChainFetcher<'a> {
         let _ = self.cache.forget_failure(&keys.failure(count));
     }
 
-    /// Loads keys from a store. They are only used for the next call and never cached.
-    fn load_stored_keys(&self, place: &KeyRef) -> Result<Credentials, FetchError> {
-        if let Some(credentials) = self.load_stored_keys.get() {
-            return Ok(credentials.clone());
-        }
-        let ask = self.options.trigger == Trigger::User;
-        let secret = self.providers.keys.secret(place, ask, &|phrase| self.announce(phrase));
-        let secret = secret.map_err(|no| match no.depends_on_the_person() {
-            true => FetchError::uncached(no.problem(place)),
-            false => FetchError::cacheable(no.problem(place), FailureKind::Transient),
-        })?;
-        self.announce("");
-        Ok(self.load_stored_keys.get_or_init(|| StaticKeys::long_term(place, secret).credentials()).clone())
-    }
-
     /// Publishes to waiting processes which prompt is open. An empty `phrase` clears it.
     fn announce(&self, phrase: &str) {
         for lock in self.locks.borrow().iter() {
             lock.announce(phrase);
         }
-    }
-
-    /// Fetches the source's credentials.
-    ///
-    /// All roles of one Identity Center or console session share a refresh token that can be used once. Two refreshes
-    /// at the same time would end the sign-in of one of them.
-    fn fetch_source(&self) -> Result<Credentials, FetchError> {
-        let session = match &self.plan.source {
-            Source::IdentityCenter(role) => Some(role.lock_key()),
-            Source::ConsoleLogin(login) => Some(sha256(&[b"login", login.session.as_bytes()])),
-            _ => None,
-        };
-        let lock = session.map(|key| self.cache.lock(&key, LOCK_TIMEOUT)).transpose();
-        let lock = lock.map_err(|error| self.lock_error(error))?;
-        let is_locked = lock.is_some();
-        self.locks.borrow_mut().extend(lock);
-        let credentials = match &self.plan.source {
-            Source::WebIdentity(token) => self.fetch_web_identity_session(token),
-            source => self.signed_in_credentials(source),
-        };
-        if is_locked {
-            self.locks.borrow_mut().pop();
-        }
-        let credentials = credentials?;
-        // The call may have renewed a sign-in, and later cache keys depend on the returned access key ID.
-        self.update_keys();
-        let recorded = self.cache.record_source_id(&self.session(0), &credentials.access_key_id);
-        recorded.map_err(|e| FetchError::local(&e))?;
-        self.update_keys();
-        Ok(credentials)
-    }
-
-    /// Fetches the credentials of a source. If the user isn't signed in, asks them to sign in.
-    fn signed_in_credentials(&self, source: &Source) -> Result<Credentials, FetchError> {
-        let fetch = || self.providers.sources.credentials(source);
-        let fetched = match fetch() {
-            Err(SourceError::SignedOut(problem)) if self.options.trigger == Trigger::User => {
-                match self.providers.authenticator.sign_in(source, &|phrase| self.announce(phrase)) {
-                    Ok(()) => {
-                        self.announce("");
-                        self.prompted.replace(true);
-                        fetch()
-                    }
-                    Err(NotSignedIn::Declined) => Err(SourceError::SignedOut(problem)),
-                    Err(NotSignedIn::Failed(problem)) => Err(SourceError::Failed(problem)),
-                }
-            }
-            fetched => fetched,
-        };
-        fetched.map_err(|error| FetchError::cacheable(error.problem(), FailureKind::Transient))
     }
 
     fn already_expired_error(&self, credentials: &Credentials) -> FetchError {
@@ -444,3 +377,4 @@ impl<'a> ChainFetcher<'a> {
 }
 
 mod call;
+mod source;

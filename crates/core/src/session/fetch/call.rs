@@ -4,14 +4,12 @@ use super::{ChainFetcher, FetchError, MFA_AGE_RETRY_THRESHOLD};
 use crate::aws::credentials::Credentials;
 use crate::aws::mfa::{Code, MfaError, MfaPrompt};
 use crate::aws::parameters::MfaSerial;
-use crate::aws::source::WebIdentity;
 use crate::base::problem::Problem;
 use crate::plan::account_pin;
 use crate::plan::role_plan::Step;
 use crate::session::advice::{self, FailedCall};
 use crate::session::cache::{FailureKind, Trigger};
 use crate::session::sts::StsError;
-use crate::session::web_identity;
 
 impl ChainFetcher<'_> {
     /// Describes the call of a step for a message.
@@ -46,17 +44,6 @@ impl ChainFetcher<'_> {
         let renewed = self.credentials_after(index).map_err(|_| FetchError::cacheable(explained.hint(hint), kind))?;
         self.send(step, &renewed)?
             .map_err(|error| FetchError::cacheable(advice::explain(&self.of_call(index, &renewed), &error), kind))
-    }
-
-    /// Requests the session of a web identity token. The file is read for each call, because other programs renew it.
-    pub(super) fn fetch_web_identity_session(&self, source: &WebIdentity) -> Result<Credentials, FetchError> {
-        let endpoint = &self.plan.endpoint;
-        let once = |problem| FetchError::cacheable(problem, FailureKind::Transient);
-        let token = web_identity::read_token(source).map_err(once)?;
-        self.providers.sts.assume_role_with_web_identity(source, &token, endpoint).map_err(|error| {
-            // Failures aren't cached: the next token may work, and awsrole isn't notified of it.
-            once(web_identity::explain(source, endpoint, &error, self.options.now, self.providers.clock_command))
-        })
     }
 
     fn send(&self, step: &Step, caller: &Credentials) -> Result<Result<Credentials, StsError>, FetchError> {
