@@ -149,7 +149,7 @@ fn advise(
         ("PackedPolicyTooLarge" | "PackedPolicyTooLargeException", _) => {
             problem.hint("policy, policy_arns and session_tags share one size limit: make them shorter")
         }
-        ("MalformedPolicyDocument" | "MalformedPolicyDocumentException", _) => problem.hint(NO_POLICY),
+        ("MalformedPolicyDocument" | "MalformedPolicyDocumentException", _) => problem.hint(not_a_policy(POLICY_KEY)),
         // awsrole sends no `ProvidedContexts` (STS API Reference, AssumeRole, "Errors").
         ("InvalidContextAssertion" | "InvalidContextAssertionException", _) => problem
             .hint("awsrole sends no context assertion: is the endpoint STS, or does a proxy change the request?"),
@@ -221,7 +221,15 @@ const ENABLED_BY_DEFAULT: [&str; 17] = [
     "sa-east-1",
 ];
 
-pub(crate) const NO_POLICY: &str = "`policy` in .awsrole.toml isn't an IAM policy. A policy needs Version and Statement, and each statement needs Effect, Action and Resource";
+/// Returns the hint for a setting that STS doesn't accept as a policy.
+pub(crate) fn not_a_policy(setting: &str) -> String {
+    format!(
+        "{setting} isn't an IAM policy. A policy needs Version and Statement, and each statement needs Effect, Action and Resource"
+    )
+}
+
+/// The project file's key for [`not_a_policy`].
+pub(crate) const POLICY_KEY: &str = "`policy` in .awsrole.toml";
 
 #[cfg(test)]
 mod tests;

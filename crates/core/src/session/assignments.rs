@@ -36,11 +36,11 @@ pub struct AssignedAccount {
 pub struct Assignments {
     path: PathBuf,
     now: SystemTime,
-    stored: Stored,
+    stored: StoredLists,
 }
 
 #[derive(Default, Serialize, Deserialize)]
-struct Stored {
+struct StoredLists {
     /// A digest of the sign-in.
     sign_in: String,
     /// In seconds since 1970.
@@ -59,12 +59,13 @@ impl Assignments {
         let identity = Source::IdentityCenter(sign_in.clone()).identity().to_string();
         let digest = sha256(&[identity.as_bytes()]);
         let bytes = read_own(&path, MAX_BYTES).unwrap_or_default();
-        let stored: Option<Stored> = serde_json::from_slice(&bytes).ok();
-        let is_current = |stored: &Stored| {
+        let stored: Option<StoredLists> = serde_json::from_slice(&bytes).ok();
+        let is_current = |stored: &StoredLists| {
             let age = from_unix(stored.listed_at).and_then(|listed| context.now.duration_since(listed).ok());
             stored.sign_in == digest && age.is_some_and(|age| age < MAX_AGE)
         };
-        let stored = stored.filter(is_current).unwrap_or_else(|| Stored { sign_in: digest, ..Stored::default() });
+        let stored =
+            stored.filter(is_current).unwrap_or_else(|| StoredLists { sign_in: digest, ..StoredLists::default() });
         Self { path, now: context.now, stored }
     }
 

@@ -1,15 +1,12 @@
 //! Encrypts the content of a directory with a key from the best available backend.
 
-use crate::base::cache_key_backend::CacheKeyBackend;
-use crate::base::cache_key_backend::CacheKeySetting;
-use crate::base::cache_key_backend::KeyUnavailable;
-use crate::base::cache_key_backend::{self, KeyBackend};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::base::cache_key_backend::{self, CacheKeyBackend, CacheKeySetting, KeyBackend, KeyUnavailable};
 use crate::base::context::Context;
 use crate::base::digest::sha256;
 use crate::base::files::{self, FileError};

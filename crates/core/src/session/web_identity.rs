@@ -70,7 +70,7 @@ pub(crate) fn explain(
         "PackedPolicyTooLarge" | "PackedPolicyTooLargeException" => {
             problem.hint("policy and policy_arns share one size limit: make them shorter")
         }
-        "MalformedPolicyDocument" | "MalformedPolicyDocumentException" => problem.hint(advice::NO_POLICY),
+        "MalformedPolicyDocument" | "MalformedPolicyDocumentException" => problem.hint(advice::not_a_policy(advice::POLICY_KEY)),
         "RegionDisabledException" => problem.hint(format!(
             "STS is disabled in {} for the role's account: set another `region`, or enable it (IAM console, Account settings)",
             endpoint.region.as_str()

@@ -5,6 +5,7 @@ use crate::base::problem::Problem;
 use crate::plan::required_policies::Principal;
 use crate::plan::role_plan::GetScopedCredentials;
 use crate::session::advice::call::FailedCall;
+use crate::session::advice::not_a_policy;
 
 /// Explains a refusal. Without the limit the session isn't used, so each hint leads to a limited one.
 ///
@@ -30,16 +31,16 @@ pub(super) fn explain(
             .because("this STS doesn't know GetScopedCredentials, which AWS introduced in November 2026")
             .hint("use a source that assumes a role: AssumeRole accepts a session policy")
             .hint(format!("or remove {setting} ({origin}) if the session doesn't need it")),
-        "MalformedPolicyDocument" => {
-            problem.hint(format!("{origin}: {setting} isn't an IAM policy. A policy needs Version and Statement, and each statement needs Effect, Action and Resource"))
-        }
+        "MalformedPolicyDocument" => problem.hint(not_a_policy(&format!("{origin}: {setting}"))),
         "PackedPolicyTooLarge" => problem
             .hint(format!("the session token has no space for {setting} ({origin}): make it shorter"))
             .hint("session policies and session tags of the caller count, too"),
-        "InsufficientSessionLifetime" => problem
-            .hint("the caller's session ends sooner than the limit: `awsrole refresh` gets a new one"),
-        "InvalidSubjectCredentials" => problem
-            .hint(format!("{} isn't a session that can be limited: {}", call.plan.source, call.renewal())),
+        "InsufficientSessionLifetime" => {
+            problem.hint("the caller's session ends sooner than the limit: `awsrole refresh` gets a new one")
+        }
+        "InvalidSubjectCredentials" => {
+            problem.hint(format!("{} isn't a session that can be limited: {}", call.plan.source, call.renewal()))
+        }
         _ => return Err(problem),
     })
 }
