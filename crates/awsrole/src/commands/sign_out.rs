@@ -87,7 +87,7 @@ fn entries(session: &SsoSession, cache: &Cache, context: &Context, settings: &Se
     });
     let of_plan = |plan: &RolePlan| {
         let keys = cache.keys(plan);
-        (0..=keys.last()).map(|count| keys.session(count)).collect::<Vec<_>>()
+        (0..=keys.step_count()).map(|count| keys.session(count)).collect::<Vec<_>>()
     };
     plans.iter().flat_map(of_plan).filter(|entry| cache.ever_cached(entry)).collect()
 }

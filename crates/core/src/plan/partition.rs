@@ -6,7 +6,7 @@ use crate::aws::profiles::Profile;
 use crate::aws::source::Source;
 use crate::base::location::Origin;
 use crate::base::problem::Problem;
-use crate::plan::role_plan::{RolePlan, Step};
+use crate::plan::role_plan::RolePlan;
 
 /// Checks that all parts of a plan are in one partition. `source` is the profile of the source, `origin` the location
 /// of the role.
@@ -14,10 +14,7 @@ use crate::plan::role_plan::{RolePlan, Step};
 /// # Errors
 /// Fails with both partitions.
 pub(crate) fn check(plan: &RolePlan, source: Option<&Profile<'_>>, origin: &Origin) -> Result<(), Problem> {
-    let mut roles = plan.steps.iter().filter_map(|step| match step {
-        Step::AssumeRole(role) => Some(&role.role_arn),
-        Step::GetSessionToken(_) | Step::GetScopedCredentials(_) => None,
-    });
+    let mut roles = plan.roles().map(|role| &role.role_arn);
     let Some(role) = plan.role().map(|role| &role.role_arn) else { return Ok(()) };
     let partition = role.partition();
     let differs = |what: String, other: &str, hint: String| {

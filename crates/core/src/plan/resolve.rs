@@ -189,8 +189,8 @@ impl<'p> Resolver<'p> {
         Ok(plan)
     }
 
-    /// Returns the settings of a chain's profiles as variables. A region name with FIPS becomes one of them, because not
-    /// every SDK supports such names.
+    /// Returns the settings of a chain's profiles as variables. A region name with FIPS becomes one of them, because
+    /// not every SDK supports such names.
     fn settings(&self, profiles: &[Profile<'p>], region: Option<&Region>) -> Vec<(Cow<'static, str>, String)> {
         const FIPS: &str = "AWS_USE_FIPS_ENDPOINT";
         let mut variables = endpoint::variables(profiles, self.profiles, self.context);

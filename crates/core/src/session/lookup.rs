@@ -72,7 +72,7 @@ impl ObtainOptions {
         failure: Option<FailureKind>,
         now: SystemTime,
     ) -> Option<Entry> {
-        let steps = keys.last();
+        let steps = keys.step_count();
         let earlier = keys.previous_session(steps).into_iter().chain([before.to_owned()]);
         let earlier = earlier.filter(|_| failure != Some(FailureKind::Refused));
         let mut entries = [keys.session(steps)].into_iter().chain(earlier).filter_map(|name| cache.load(&name, now));

@@ -120,7 +120,7 @@ impl Parameter {
 }
 
 /// The session that a node requests, before its own call is added to the chain.
-pub(crate) struct Asked<'a> {
+pub(crate) struct RequestedSession<'a> {
     /// The source of the initial credentials.
     pub(crate) source: &'a Source,
     /// The calls before the node's own.
@@ -131,7 +131,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) long: bool,
 }
 
-impl Asked<'_> {
+impl RequestedSession<'_> {
     /// Returns the call that sends a parameter, or `None` if no call does.
     ///
     /// This is the only place that decides it. The plan follows this result, and a file with any other parameter is
@@ -218,7 +218,7 @@ impl Asked<'_> {
 
 impl Resolver<'_> {
     /// Returns an error if a file requests a parameter that no call sends, or two policies instead of one.
-    pub(super) fn refuse_uncarried(&self, node: &ChainNode<'_>, asked: &Asked<'_>) -> Result<(), Problem> {
+    pub(super) fn refuse_uncarried(&self, node: &ChainNode<'_>, asked: &RequestedSession<'_>) -> Result<(), Problem> {
         let policy = [Parameter::Policy, Parameter::PolicyArns].into_iter().find(|policy| policy.is_set(&node.keys));
         if let (Some(_), Some(preset), Some(policy)) = (&node.in_file, node.keys.preset, policy) {
             let (at, key) = (self.origin(node, "preset"), policy.key());

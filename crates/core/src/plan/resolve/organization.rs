@@ -65,7 +65,7 @@ mod tests {
     use crate::base::files::write_private;
     use crate::plan::required_policies::required_policies;
     use crate::plan::resolve::tests::Home;
-    use crate::plan::role_plan::{RolePlan, Step};
+    use crate::plan::role_plan::RolePlan;
 
     const CONFIG: &str = "\
 [profile jump]
@@ -90,9 +90,7 @@ role_session_name = from-profile
 
     /// Formats the session name and the source identity of each role.
     fn shown(plan: &RolePlan) -> String {
-        let roles =
-            plan.steps.iter().filter_map(|step| if let Step::AssumeRole(role) = step { Some(role) } else { None });
-        let shown = roles.map(|role| {
+        let shown = plan.roles().map(|role| {
             let identity = role.source_identity.as_ref().map_or("-", |identity| identity.as_str());
             format!("{} {identity}", role.session_name.as_str())
         });

@@ -1,6 +1,6 @@
 //! Adds a node's own call to the chain: its role, or a session of long-lived keys.
 
-use super::carried::{Asked, Call, MFA_HINT, MFA_RULE, Parameter};
+use super::carried::{Call, MFA_HINT, MFA_RULE, Parameter, RequestedSession};
 use super::{Chain, ChainNode, Resolver};
 use crate::aws::arn::RoleArn;
 use crate::aws::invalid::OutOfRange;
@@ -21,7 +21,7 @@ impl<'p> Resolver<'p> {
         let seconds = self.duration(node)?;
         let own_device = self.checked(node, node.keys.mfa_serial.as_ref(), "mfa_serial", MfaSerial::parse)?;
         let Some(source) = &chain.source else { return Ok(()) };
-        let asked = Asked {
+        let asked = RequestedSession {
             source,
             before: &chain.steps,
             assumes: role_arn.is_some(),
@@ -58,7 +58,11 @@ impl<'p> Resolver<'p> {
     }
 
     /// Returns the call that limits the session if no call that creates it sends the node's policy.
-    fn scope(&self, node: &ChainNode<'_>, asked: &Asked<'_>) -> Result<Option<GetScopedCredentials>, Problem> {
+    fn scope(
+        &self,
+        node: &ChainNode<'_>,
+        asked: &RequestedSession<'_>,
+    ) -> Result<Option<GetScopedCredentials>, Problem> {
         let is_scoped = |parameter: &Parameter| {
             asked.carrier(*parameter) == Some(Call::GetScopedCredentials) && self.asks_for(node, *parameter)
         };

@@ -93,13 +93,13 @@ impl Cache {
     /// to fetch it.
     #[must_use]
     pub fn failure_of(&self, keys: &PlanKeys<'_>, now: SystemTime, trigger: Trigger) -> Option<Failure> {
-        self.failure_after(keys, keys.last(), now, trigger)
+        self.failure_after(keys, keys.step_count(), now, trigger)
     }
 
     /// Returns how the last attempt at a plan failed, to explain it. `None` if it succeeded or was long ago.
     #[must_use]
     pub fn last_failure(&self, keys: &PlanKeys<'_>, now: SystemTime) -> Option<Failure> {
-        let names = [keys.session(keys.last()), keys.failure(keys.last())];
+        let names = [keys.session(keys.step_count()), keys.failure(keys.step_count())];
         let failures = names.iter().filter_map(|name| read_failure(&self.path(name, FAILURE)));
         let recent = |failure: &Failure| {
             let known_for = match failure.kind {

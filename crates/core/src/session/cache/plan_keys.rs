@@ -43,7 +43,7 @@ impl<'a> PlanKeys<'a> {
 
     /// Returns the number of steps.
     #[must_use]
-    pub fn last(&self) -> usize {
+    pub fn step_count(&self) -> usize {
         self.plan.steps.len()
     }
 
