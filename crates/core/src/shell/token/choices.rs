@@ -1,7 +1,7 @@
 //! The choices of `awsrole use`, `on` and `off` in a shell with a module. Each makes the next request a new decision.
 //!
-//! The snippets of bash, zsh and fish do the same in shell code, and tests/shells/test_choices.py runs the same commands
-//! in all of them.
+//! The snippets of bash, zsh and fish do the same in shell code, and tests/shells/test_choices.py runs the same
+//! commands in all of them.
 
 use std::path::PathBuf;
 
