@@ -49,14 +49,13 @@ pub fn check(plan: &RolePlan, config: &Config, only: Option<&[AccountId]>) -> Re
 ///
 /// This applies to a file that a rule trusts and a source that assumes a role. Without a role, the pin is compared with
 /// the source's account.
-#[must_use]
-pub fn source_accounts(source: &Source, steps: &[Step], only: Option<&[AccountId]>) -> Option<Vec<AccountId>> {
+pub(crate) fn source_accounts(source: &Source, steps: &[Step], only: Option<&[AccountId]>) -> Option<Vec<AccountId>> {
     let assumes = steps.iter().any(|step| matches!(step, Step::AssumeRole(_)));
     only.filter(|_| assumes && source_account(source).is_none()).map(<[AccountId]>::to_vec)
 }
 
 /// Checks the caller of a plan's first AssumeRole, as returned by STS, against [`RolePlan::source_accounts`].
-pub fn check_source(plan: &RolePlan, arn: &str) -> Result<(), Problem> {
+pub(crate) fn check_source(plan: &RolePlan, arn: &str) -> Result<(), Problem> {
     let Some(only) = &plan.source_accounts else { return Ok(()) };
     match account_of(arn) {
         Some(account) if only.contains(&account) => Ok(()),
@@ -96,7 +95,7 @@ pub fn expected_account(plan: &RolePlan) -> Option<AccountId> {
 
 /// Checks the returned credentials against the pin. Without a pin, a role's credentials must belong to the role's
 /// account. Credentials of a source whose account isn't known in advance must not belong to a protected account.
-pub fn check_result(plan: &RolePlan, credentials: &Credentials) -> Result<(), Problem> {
+pub(crate) fn check_result(plan: &RolePlan, credentials: &Credentials) -> Result<(), Problem> {
     check_protected(plan, credentials)?;
     let Some(expected) = plan.pin.clone().or_else(|| plan.account()) else {
         return Ok(());

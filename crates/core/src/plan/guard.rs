@@ -88,8 +88,7 @@ impl Guard {
     }
 
     /// Returns the account that the user must type for `confirm = "account"`, if it is known.
-    #[must_use]
-    pub fn typed_account(&self, plan: &RolePlan) -> Option<AccountId> {
+    pub(crate) fn typed_account(&self, plan: &RolePlan) -> Option<AccountId> {
         let roles: Vec<_> = plan.roles().collect();
         let source_role = roles.iter().rev().nth(self.typed).map(|role| role.role_arn.account().clone());
         let of_source_role = || source_role.or_else(|| source_account(&plan.source));
@@ -159,8 +158,7 @@ fn chain(config: &Config, role: Option<&str>) -> Vec<(Option<String>, RoleConfig
 }
 
 /// Returns the first protected account that a plan leads to or through.
-#[must_use]
-pub fn protected_account(plan: &RolePlan, accounts: &Accounts) -> Option<AccountId> {
+pub(crate) fn protected_account(plan: &RolePlan, accounts: &Accounts) -> Option<AccountId> {
     let roles = plan.roles().map(|role| role.role_arn.account().clone());
     expected_account(plan).into_iter().chain(roles).find(|account| accounts.is_protected(account))
 }

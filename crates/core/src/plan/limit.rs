@@ -82,7 +82,7 @@ impl RolePlan {
     ///
     /// # Errors
     /// Fails for the global region. STS's global endpoint doesn't have the action.
-    pub fn check_scoped(&self) -> Result<(), Problem> {
+    pub(crate) fn check_scoped(&self) -> Result<(), Problem> {
         let scoped = self.steps.iter().find_map(|step| match step {
             Step::GetScopedCredentials(step) if self.endpoint.is_global() => Some(&step.limited_by),
             _ => None,

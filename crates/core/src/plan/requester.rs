@@ -97,8 +97,7 @@ impl Requester {
     }
 
     /// Returns whether the requester may have a role that it inherits as the choice of its parent shell.
-    #[must_use]
-    pub fn may_inherit(&self, config: &Config, role: &str) -> bool {
+    pub(crate) fn may_inherit(&self, config: &Config, role: &str) -> bool {
         self.agent.is_none() || self.role(config, Some(role)).is_ok()
     }
 

@@ -188,20 +188,17 @@ impl RolePlan {
     }
 
     /// Returns whether the account of the resulting credentials must be known before they are used.
-    #[must_use]
-    pub fn needs_account(&self) -> bool {
+    pub(crate) fn needs_account(&self) -> bool {
         self.pin.is_some() || !self.protected.is_empty()
     }
 
     /// Returns the file in which the user sets the keys of the role, for advice.
-    #[must_use]
-    pub fn settings_file(&self) -> &'static str {
+    pub(crate) fn settings_file(&self) -> &'static str {
         if self.is_selected_profile { "~/.aws/config" } else { ".awsrole.toml" }
     }
 
     /// Returns how a hint asks for a newer MFA code, which no agent can enter.
-    #[must_use]
-    pub fn refresh_advice(&self) -> &'static str {
+    pub(crate) fn refresh_advice(&self) -> &'static str {
         match &self.agent {
             None => "run `awsrole refresh`",
             Some(_) => "ask your user to run `awsrole refresh`",
@@ -223,8 +220,7 @@ impl RolePlan {
 
     /// Returns the command after which the user is prompted for what an agent isn't. `awsrole refresh` is only about
     /// the role of the user's shell, which may be another one than that of the agent.
-    #[must_use]
-    pub fn prompting_command(&self) -> String {
+    pub(crate) fn prompting_command(&self) -> String {
         let is_only_role = self.name.is_none() && !self.is_selected_profile;
         if is_only_role { "awsrole refresh".to_owned() } else { self.exec_command() }
     }
@@ -252,7 +248,7 @@ impl Step {
     ///
     /// # Errors
     /// Fails if the project file requires a parameter that isn't sent, and if long-lived keys would be limited.
-    pub fn called_by(
+    pub(crate) fn called_by(
         &self,
         caller: &Credentials,
         source: &Source,

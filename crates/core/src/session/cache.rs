@@ -240,8 +240,7 @@ impl Cache {
 
     /// Returns the access key IDs that a source returned. `key` is the cache key of the source's result
     /// ([`PlanKeys::session`] with no step).
-    #[must_use]
-    pub fn source_ids(&self, key: &str) -> SourceIds {
+    pub(crate) fn source_ids(&self, key: &str) -> SourceIds {
         let bytes = read_own(&self.path(key, SOURCE), MAX_BYTES).unwrap_or_default();
         let text = String::from_utf8(bytes).unwrap_or_default();
         let mut ids = text.lines().filter(|id| !id.is_empty() && may_be_key_id(id)).map(str::to_owned);
@@ -249,7 +248,7 @@ impl Cache {
     }
 
     /// Records the access key ID that a source returned.
-    pub fn record_source_id(&self, key: &str, id: &str) -> Result<(), FileError> {
+    pub(crate) fn record_source_id(&self, key: &str, id: &str) -> Result<(), FileError> {
         let known = self.source_ids(key);
         if known.current.as_deref() == Some(id) || !may_be_key_id(id) {
             return Ok(());
@@ -266,7 +265,7 @@ impl Cache {
     }
 
     /// Records that a device's code for this time step was used.
-    pub fn record_totp_step(&self, serial: &MfaSerial, step: Option<u64>) -> Result<(), FileError> {
+    pub(crate) fn record_totp_step(&self, serial: &MfaSerial, step: Option<u64>) -> Result<(), FileError> {
         let bytes = serde_json::to_vec(&Device { used_step: step }).unwrap_or_default();
         files::write_private(&self.device_path(serial), &bytes)
     }

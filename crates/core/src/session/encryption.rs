@@ -129,8 +129,7 @@ impl CacheEncryption {
     }
 
     /// Decrypts the content of the file `name` with a given key.
-    #[must_use]
-    pub fn open_with(&self, key: &SealingKey, name: &str, content: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    pub(crate) fn open_with(&self, key: &SealingKey, name: &str, content: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         match content {
             [VERSION, place, sealed @ ..] if *place == key.place.byte() => {
                 key.key.open(sealed, &aad([VERSION, *place], name))
@@ -140,8 +139,7 @@ impl CacheEncryption {
     }
 
     /// Returns unencrypted content if the user chose unencrypted files.
-    #[must_use]
-    pub fn open_plain(&self, content: Zeroizing<Vec<u8>>) -> Option<Zeroizing<Vec<u8>>> {
+    pub(crate) fn open_plain(&self, content: Zeroizing<Vec<u8>>) -> Option<Zeroizing<Vec<u8>>> {
         (self.is_plain() && content.first() == Some(&b'{')).then_some(content)
     }
 

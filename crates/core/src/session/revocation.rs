@@ -112,8 +112,7 @@ impl RevocationTarget {
     }
 
     /// Returns whether the ARN of credentials belongs to this principal.
-    #[must_use]
-    pub fn is_of(&self, arn: &str) -> bool {
+    fn is_of(&self, arn: &str) -> bool {
         match (self, Self::of_caller(arn)) {
             (Self::Role(role), Some(Self::Role(other))) => {
                 (role.account(), role.name()) == (other.account(), other.name())

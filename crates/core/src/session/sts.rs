@@ -92,8 +92,7 @@ pub enum StsError {
 
 impl StsError {
     /// Returns whether another attempt in 30 seconds may succeed.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
+    pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable(_)
             | Self::Unresolved { .. }

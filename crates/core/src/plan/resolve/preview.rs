@@ -33,8 +33,7 @@ pub struct Preview {
 
 impl Preview {
     /// Returns whether another role has the same identity: the same role, or the same source without a role.
-    #[must_use]
-    pub fn is_same_identity(&self, other: &Self) -> bool {
+    pub(crate) fn is_same_identity(&self, other: &Self) -> bool {
         match (&self.role_arn, &other.role_arn) {
             (Some(own), Some(other)) => own == other,
             (None, None) => {

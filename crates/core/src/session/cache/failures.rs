@@ -30,8 +30,7 @@ impl Failure {
     }
 
     /// Returns whether the user logged out after a time.
-    #[must_use]
-    pub fn is_logout_since(&self, time: SystemTime) -> bool {
+    pub(crate) fn is_logout_since(&self, time: SystemTime) -> bool {
         self.kind == FailureKind::LoggedOut && self.at > seconds(time)
     }
 }
@@ -89,13 +88,6 @@ impl Cache {
         (failure.version == 1 && age < lifetime).then_some(failure)
     }
 
-    /// Returns the failure that prevents another attempt at a plan's last step: a logout from its session, or a failure
-    /// to fetch it.
-    #[must_use]
-    pub fn failure_of(&self, keys: &PlanKeys<'_>, now: SystemTime, trigger: Trigger) -> Option<Failure> {
-        self.failure_after(keys, keys.step_count(), now, trigger)
-    }
-
     /// Returns how the last attempt at a plan failed, to explain it. `None` if it succeeded or was long ago.
     #[must_use]
     pub fn last_failure(&self, keys: &PlanKeys<'_>, now: SystemTime) -> Option<Failure> {
@@ -112,9 +104,9 @@ impl Cache {
         failures.filter(recent).max_by_key(|failure| failure.at)
     }
 
-    /// Like [`Self::failure_of`], for the first `count` steps.
-    #[must_use]
-    pub fn failure_after(
+    /// Returns the failure that prevents another attempt at a plan's first `count` steps: a logout from their session,
+    /// or a failure to fetch it.
+    pub(crate) fn failure_after(
         &self,
         keys: &PlanKeys<'_>,
         count: usize,

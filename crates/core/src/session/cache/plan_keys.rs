@@ -36,8 +36,7 @@ impl<'a> PlanKeys<'a> {
 
     /// Returns false if the identity of the source is unknown, such as after a sign-out. In that case nothing may be
     /// stored.
-    #[must_use]
-    pub fn are_known(&self) -> bool {
+    pub(crate) fn are_known(&self) -> bool {
         self.plan.source.is_identified_by(&self.source)
     }
 
@@ -54,8 +53,7 @@ impl<'a> PlanKeys<'a> {
     }
 
     /// Returns the cache key of the session if the source still had its previous access key ID.
-    #[must_use]
-    pub fn previous_session(&self, count: usize) -> Option<String> {
+    pub(crate) fn previous_session(&self, count: usize) -> Option<String> {
         let id = self.ids.previous.as_deref().filter(|_| count > 0)?;
         Some(self.session_of(count, Some(id)))
     }
