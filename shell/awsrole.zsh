@@ -32,24 +32,28 @@ if (( ! ${+__awsrole_state} )); then
   __awsrole_seen= __awsrole_digest= __awsrole_generation= __awsrole_gone= # what a valid decision rests on
   __awsrole_deadline=0 __awsrole_since=0 # time of the next decision (0: none), and the time when that was set
   __awsrole_views= __awsrole_print= __awsrole_event= __awsrole_answer= __awsrole_changed= __awsrole_keys_changed=
-  __awsrole_files=() __awsrole_absent=() __awsrole_changes=()
+  __awsrole_files=() __awsrole_changes=()
   \builtin typeset -gA __awsrole_prior __awsrole_ours __awsrole_own __awsrole_lifted __awsrole_failed __awsrole_told
 fi
 
 __awsrole_say() { \builtin print -r -u2 -- "awsrole: $1" }
 
 # --- find ------------------------------------------------------------------------------------------------------------
-# Finds the files that count, nearest first, and the paths on the way without a file, as further words of a `test` that
-# finds a new file. A file of any type counts.
+# Finds the files that count, nearest first, and the paths on the way without a file, where a new one may appear. With
+# more than eight of these, every prompt searches again. A file of any type counts.
 __awsrole_look() {
   \builtin local dir=${PWD%/} place
-  __awsrole_at=$PWD __awsrole_files=() __awsrole_absent=()
+  \builtin set --
+  __awsrole_at=$PWD __awsrole_files=()
   while place=$dir/.awsrole.toml; do
     if [[ -e $place || -L $place ]]; then __awsrole_files+=("$place")
-    else __awsrole_absent+=(-o -e "$place"); fi
+    else \builtin set -- "$@" "$place"; fi
     if [[ $dir != */* ]] || (( $#__awsrole_files >= __awsrole_depth )); then break; fi
     dir=${dir%/*}
   done
+  __awsrole_a1=${1-} __awsrole_a2=${2-} __awsrole_a3=${3-} __awsrole_a4=${4-}
+  __awsrole_a5=${5-} __awsrole_a6=${6-} __awsrole_a7=${7-} __awsrole_a8=${8-}
+  if (( $# > 8 )); then __awsrole_at=; fi
 }
 
 # Notes the generation: the file that `awsrole allow`, `deny`, `refresh`, `logout` and others rename.
@@ -91,13 +95,21 @@ ${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE} ;;
 # Returns whether the last decision is still valid. If not, __awsrole_event is the reason for a new one. Each path
 # without a file is tested once, so a broken symlink is found at the next `cd`.
 __awsrole_unchanged() {
-  if \builtin test "$PWD" != "$__awsrole_at" $__awsrole_absent; then __awsrole_look; fi
+  if [[ $PWD != "$__awsrole_at" || -e $__awsrole_a1 || -e $__awsrole_a2 || -e $__awsrole_a3 || -e $__awsrole_a4 ||
+    -e $__awsrole_a5 || -e $__awsrole_a6 || -e $__awsrole_a7 || -e $__awsrole_a8 ]]; then __awsrole_look; fi
   __awsrole_event=prompt __awsrole_views=
   __awsrole_fingerprint $__awsrole_files
-  if [[ $__awsrole_print != "$__awsrole_seen" ]]; then return 1; fi
+  [[ $__awsrole_print == "$__awsrole_seen" ]] || return 1
+  [[ -z $__awsrole_digest && -e $__awsrole_generation ]] &&
+    (( ! __awsrole_deadline || (EPOCHSECONDS >= __awsrole_since && EPOCHSECONDS < __awsrole_deadline) )) && return 0
+  __awsrole_still_valid
+}
+
+# The rest of the comparison: a new generation, a deadline, and files that are compared by digest.
+__awsrole_still_valid() {
   if [[ -n $__awsrole_generation ]]; then [[ -e $__awsrole_generation ]]
   else __awsrole_note_generation; [[ -z $__awsrole_generation ]]; fi || return 1
-  if (( __awsrole_deadline && (EPOCHSECONDS >= __awsrole_deadline || EPOCHSECONDS < __awsrole_since) )); then
+  if __awsrole_is_due; then
     if [[ $__awsrole_state == blocked ]]; then __awsrole_event=retry; else __awsrole_event=due; fi
     return 1
   fi
