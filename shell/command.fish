@@ -31,6 +31,7 @@ function __awsrole_command
         set -l chosen (__awsrole_choose $held[1] $argv | string collect)
         set code $pipestatus[1]
         test $code = 0; or return $code # an unknown role changes nothing
+        set -q chosen[1]; or set chosen - # from the list
         if string match -q -- '--*' $chosen
             __awsrole_command use $chosen
             return

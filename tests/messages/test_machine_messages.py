@@ -79,8 +79,8 @@ def test_nothing_to_refresh(world, says):
 
 
 def test_nothing_to_choose(shop, says):
-    """`awsrole use` in a project with one role."""
-    says("use")
+    """`awsrole use` in a project with one role, without a terminal."""
+    says("use", start_new_session=True)
 
 
 def test_no_such_program(shop, says):

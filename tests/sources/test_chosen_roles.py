@@ -257,13 +257,17 @@ def test_from_a_list(tty, answer):
     assert tty.variable("AWSROLE_ROLE") == "other"
 
 
-def test_a_list_has_only_roles_with_a_name(chain):
-    """Settings above all tables, without a default table, are a role, too, but one that cannot be selected."""
-    content = 'source_profile = "jump"\n' + FILE.split("\n", 1)[1].replace('source_profile = "jump"\n', "")
-    tty = chain.terminal("bash", chain.project("shop", content, allow=True), env=chain.env)
-    shown, said = choose(tty, "2\r")
-    assert re.findall(r"  (\d)  (\w+)", shown)[:3] == [("1", "far"), ("2", "near"), ("3", "other")]
-    assert f"near in {HERE}" in said and tty.variable("AWSROLE_ROLE") == "near"
+def test_a_list_has_the_role_without_a_name(chain, shell):
+    """Settings above all tables, without a default table, are a role, too, which `cd` assumes."""
+    other = FILE[FILE.index("[role.other]") : FILE.index("[role.far]")]
+    content = role_file("Near", HERE) + "[role.same]\n" + other
+    tty = chain.terminal(shell, chain.project("shop", content, allow=True), env=chain.env)
+    first = [("Near", "  (current)  (default)"), ("other", "  (manual)"), ("same", "")]
+    then = [("other", "  (current)  (manual)"), ("Near", "  (default)"), ("same", "")]
+    for answer, role, names in ("2\r", "other", first), ("2\r", "Near", then):
+        shown, said = choose(tty, answer)
+        assert re.findall(r"  \d  (\w+) +\d{12}((?:  \(\w+\))*)\r?\n", shown) == names
+        assert f"{role} in " in said and tty.variable("AWSROLE_ROLE") == role
 
 
 @pytest.mark.parametrize(("answer", "part"), [("7\r", "no such role"), ("\r", "no such role"), ("\x03", "")],
@@ -277,12 +281,37 @@ def test_from_a_list_nothing(tty, chain, answer, part):
     assert len(chain.callers()) == 1
 
 
-def test_no_list_without_roles(chain):
+def test_a_list_with_a_role_without_a_name_and_profiles(chain, shell):
+    """The project's role is the first, whatever was used last, and ends `awsrole off`."""
     folder = chain.project("plain", role_file("Near", HERE), allow=True)
+    tty = chain.terminal(shell, env=chain.env)
+    tty.run(f"cd {folder}")
+    tty.run("cd /; awsrole use --profile jump; awsrole use --none")
+    tty.run(f"cd {folder}; awsrole off")
+    shown, said = choose(tty, "1\r")
+    assert re.findall(r"  (\d)  (\w+) .*?((?:  \(\w+\))*)\r?\n", shown)[:2] == [("1", "Near", "  (default)"), ("2", "jump", "  (outside)")]
+    assert f"Near in {HERE}" in said and tty.variable("AWSROLE_ROLE") == "Near"
+    assert f"has one role, without a name: Near in {HERE}" in " ".join(tty.run("awsrole use Plain").split())
+
+
+def test_a_manual_role_without_a_name_is_not_picked(chain):
+    """The shell keeps the role that it has."""
+    folder = chain.project("shop", "manual = true\n" + role_file("Near", HERE) + f"""\
+[role.other]
+role_arn = "arn:aws:iam::{THERE}:role/Other"
+""", allow=True)
     tty = chain.terminal("bash", folder, env=chain.env)
-    for command in ("awsrole use", "awsrole use Plain"):
-        assert f"has one role, without a name: Near in {HERE}" in " ".join(tty.run(command).split())
-    assert tty.variable("AWSROLE_ROLE") == "Near"
+    tty.run("awsrole use other")
+    held = tty.key()
+    shown, said = choose(tty, "Near\r")
+    assert "(default)  (manual)" in shown and "into a table [role.NAME]" in " ".join(said.split())
+    assert tty.key() == held != PLACEHOLDER
+
+
+def test_no_list_without_roles(chain):
+    folder = chain.project("empty", "# no role\n", allow=True)
+    tty = chain.terminal("bash", folder, env=chain.env)
+    assert "has no role to choose from" in tty.run("awsrole use")
 
 
 def test_no_list_without_a_terminal(chain, shop):

@@ -17,10 +17,11 @@ use awsrole_core::settings::accounts::Accounts;
 use crate::picker::Item;
 
 /// A role or a profile that can be picked.
-#[derive(Clone, Copy)]
 pub(super) enum RoleOrProfile<'a> {
     /// A `[role.NAME]` of the project file.
     Role(&'a str),
+    /// The project's role without a name, which `cd` assumes, by its display name.
+    NamelessRole(String),
     /// A profile of the AWS files.
     Profile(&'a str),
 }
@@ -38,7 +39,7 @@ impl LastUse {
         Self { entries: entries.map(|entry| (entry.role, entry.directory)).collect() }
     }
 
-    /// Sorts choices by their last use, the last used first. The others keep their order.
+    /// Sorts choices, roles before profiles, each by their last use, the last used first. The others keep their order.
     ///
     /// `project` is the directory of the project file. Roles of other projects may have the same name.
     fn sort(&self, choices: &mut [RoleOrProfile<'_>], project: &Path) {
@@ -47,26 +48,32 @@ impl LastUse {
         let here = numbered().filter(|(_, (_, directory))| Path::new(directory).starts_with(project));
         let here: HashMap<&str, usize> = here.map(|(at, (role, _))| (role.as_str(), at)).collect();
         choices.sort_by_key(|choice| {
-            std::cmp::Reverse(match choice {
-                RoleOrProfile::Role(name) => here.get(name),
-                RoleOrProfile::Profile(name) => anywhere.get(name),
-            })
+            let (is_profile, last) = match choice {
+                RoleOrProfile::Role(name) => (false, here.get(name)),
+                RoleOrProfile::NamelessRole(title) => (false, here.get(title.as_str())),
+                RoleOrProfile::Profile(name) => (true, anywhere.get(name)),
+            };
+            (is_profile, std::cmp::Reverse(last.copied()))
         });
     }
 }
 
-/// Returns the roles of a project file and then all profiles with credentials, the last used first. The default role
-/// precedes the other roles that were never used.
+/// Returns the roles of a project file and then all profiles with credentials, each the last used first. The default
+/// role precedes the other roles that were never used.
 pub(super) fn roles_and_profiles<'a>(
     config: Option<&'a Config>,
     profiles: &'a Profiles,
     last_use: &LastUse,
     context: &Context,
 ) -> Vec<RoleOrProfile<'a>> {
+    let nameless = config.filter(|config| config.has_nameless_role()).map(|config| {
+        let title = preview(config, None, profiles, context).map(|preview| preview.title);
+        RoleOrProfile::NamelessRole(title.unwrap_or_else(|_| "default role".to_owned()))
+    });
     let roles = config.into_iter().flat_map(Config::role_names).map(RoleOrProfile::Role);
-    let mut all: Vec<RoleOrProfile<'a>> = roles.collect();
+    let mut all: Vec<RoleOrProfile<'a>> = nameless.into_iter().chain(roles).collect();
     let default = config.and_then(|config| config.default_role.as_deref());
-    all.sort_by_key(|one| !matches!(one, RoleOrProfile::Role(name) if Some(*name) == default));
+    all.sort_by_key(|one| matches!(one, RoleOrProfile::Role(name) if Some(*name) != default));
     all.extend(with_credentials(profiles, context).into_iter().map(|profile| RoleOrProfile::Profile(profile.name)));
     let project = config.and_then(|config| config.file.parent()).unwrap_or(Path::new("/"));
     last_use.sort(&mut all, project);
@@ -82,7 +89,7 @@ pub(super) fn profiles_by_last_use<'a>(
     let choices = roles_and_profiles(None, profiles, last_use, context).into_iter();
     let profile = |choice| match choice {
         RoleOrProfile::Profile(name) => profiles.get(name),
-        RoleOrProfile::Role(_) => None,
+        RoleOrProfile::Role(_) | RoleOrProfile::NamelessRole(_) => None,
     };
     choices.filter_map(profile).collect()
 }
@@ -100,32 +107,34 @@ fn with_credentials<'a>(profiles: &'a Profiles, context: &Context) -> Vec<Profil
     all
 }
 
-/// Returns an item for a role. `current` is the role that this shell holds.
+/// Returns an item for a role. `name` is that in the file, and `current` the display name of the role that this shell
+/// holds.
 ///
 /// # Errors
 /// Fails if the file doesn't define the role.
 pub(super) fn role_item(
-    name: &str,
+    name: Option<&str>,
+    title: &str,
     config: &Config,
     profiles: &Profiles,
     accounts: &Accounts,
     outer: &Context,
     current: Option<&str>,
 ) -> Result<Item, Problem> {
-    let keys = config.select(Some(name))?.1;
-    let previewed = preview(config, Some(name), profiles, outer).ok();
+    let keys = config.select(name)?.1;
+    let previewed = preview(config, name, profiles, outer).ok();
     let account = previewed.as_ref().and_then(|preview| preview.expected_account.clone());
     let account = account.or_else(|| keys.role_arn.as_ref().map(|arn| arn.account().clone()));
     let led_to = account.iter().chain(previewed.iter().flat_map(Preview::accounts));
-    let guard = Guard::of_file(config, Some(name)).protecting(led_to, accounts);
+    let guard = Guard::of_file(config, name).protecting(led_to, accounts);
     let marks = [
-        ("current", current == Some(name)),
-        ("default", config.default_role.as_deref() == Some(name)),
+        ("current", current == Some(title)),
+        ("default", config.default_role.as_deref() == name),
         ("manual", guard.manual),
         ("confirm", guard.confirm != Confirm::Never),
     ];
     Ok(Item {
-        name: name.to_owned(),
+        name: title.to_owned(),
         about: account.as_ref().map(|account| accounts.shown(account)).unwrap_or_default(),
         marks: marks.iter().filter(|(_, applies)| *applies).map(|(mark, _)| *mark).collect(),
         color: account.and_then(|account| accounts.color(&account)),

@@ -60,18 +60,18 @@ pub(super) fn run(
 /// assumed, it is the outcome of an error that was printed.
 pub(super) type ChosenWord = Result<String, Outcome>;
 
-/// Lets the user pick a role of the project file or a profile. Returns the token of the role, or `--profile=NAME`, with
-/// which the hook's function does what `awsrole use --profile NAME` does.
+/// Lets the user pick a role of the project file or a profile. Returns the token of the role, which is empty for the one
+/// without a name, or `--profile=NAME`, with which the hook's function does what `awsrole use --profile NAME` does.
 pub(super) fn picked(context: &Context, settings: &Settings) -> Result<ChosenWord, CommandError> {
     let project = match upward(&context.dir).is_empty() {
         true => None,
         false => Some(super::common::allowed(None, context, settings)?.1),
     };
     let config = project.as_ref().map(|allowed| allowed.config());
-    // A nameless role can't be chosen. `use -` returns to it.
     let roles: Vec<&str> = config.into_iter().flat_map(Config::role_names).collect();
-    if let Some(config) = config.filter(|_| roles.is_empty()) {
-        return Err(no_choice(project.as_deref(), config, context, settings).into());
+    let no_choice = |config| no_choice(project.as_deref(), config, context, settings).into();
+    if let Some(config) = config.filter(|config| roles.is_empty() && !config.has_nameless_role()) {
+        return Err(no_choice(config));
     }
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
     let profiles = Profiles::load(&outer)?;
@@ -84,6 +84,7 @@ pub(super) fn picked(context: &Context, settings: &Settings) -> Result<ChosenWor
     let terminal = match (terminal, config) {
         (Some(terminal), _) => terminal,
         (None, None) => return Err(no_file(context)),
+        (None, Some(config)) if roles.is_empty() => return Err(no_choice(config)),
         (None, Some(config)) if is_of_agent => {
             return Err(not_for_agents(config, &roles, &Requester::of(&outer, settings)?));
         }
@@ -94,6 +95,7 @@ pub(super) fn picked(context: &Context, settings: &Settings) -> Result<ChosenWor
     match pick_one(&terminal, &context.env, &question, &items)? {
         Picked::Items(index) => match &choices[index] {
             RoleOrProfile::Role(name) => role_token(name, false, context, settings),
+            RoleOrProfile::NamelessRole(_) => nameless_token(project.as_deref(), &outer, settings),
             RoleOrProfile::Profile(name) => Ok(Ok(format!("--profile={name}"))),
         },
         Picked::Text(_) => {
@@ -158,8 +160,13 @@ fn items(
         None => (profile == Some(name)).then_some("current"),
     };
     let item = |choice: &RoleOrProfile<'_>| match (choice, config) {
-        (RoleOrProfile::Role(name), Some(config)) => Some(role_item(name, config, profiles, &accounts, outer, held)),
-        (RoleOrProfile::Role(_), None) => None,
+        (RoleOrProfile::Role(name), Some(config)) => {
+            Some(role_item(Some(name), name, config, profiles, &accounts, outer, held))
+        }
+        (RoleOrProfile::NamelessRole(title), Some(config)) => {
+            Some(role_item(None, title, config, profiles, &accounts, outer, held))
+        }
+        (RoleOrProfile::Role(_) | RoleOrProfile::NamelessRole(_), None) => None,
         (RoleOrProfile::Profile(name), _) => {
             profiles.get(name).map(|found| Ok(profile_item(&found, &accounts, mark(name))))
         }
@@ -230,6 +237,16 @@ pub(super) fn role_token(
     Ok(Ok(word.map_err(|e| {
         super::common::file_problem(&e).hint(format!("`awsrole exec --role {name}` doesn't need this file"))
     })?))
+}
+
+/// Checks that `cd` assumes the role without a name and returns its token, which is empty.
+fn nameless_token(project: Option<&Allowed>, outer: &Context, settings: &Settings) -> Result<ChosenWord, CommandError> {
+    if let Some(allowed) = project {
+        let plan = plan_role(outer, settings, allowed, None)?;
+        let guard = Guard::of_role(allowed, None, &plan, &settings.get()?.accounts);
+        guard.require_name(allowed, None).map_err(CommandError::no_role)?;
+    }
+    Ok(Ok(String::new()))
 }
 
 /// Asks for the confirmation of a role, if it must be confirmed. `how` says what confirms it otherwise. It is asked
