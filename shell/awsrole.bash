@@ -174,15 +174,15 @@ __awsrole_find_changes() {
   \builtin local __awsrole_name
   __awsrole_changes=() __awsrole_changed='' __awsrole_keys_changed=''
   for __awsrole_name in "${__awsrole_keys[@]}" "${__awsrole_profiles[@]}"; do
-    if [[ -z ${__awsrole_prior[$__awsrole_name]+x} ]] || __awsrole_intact "$__awsrole_name"; then \builtin continue; fi
+    if [[ -z ${__awsrole_ours[$__awsrole_name]+x} ]] || __awsrole_intact "$__awsrole_name"; then \builtin continue; fi
     __awsrole_changes+=(--changed "$__awsrole_name") __awsrole_changed=$__awsrole_name
     if [[ $__awsrole_name != *PROFILE ]]; then __awsrole_keys_changed=keys; fi
   done
 }
 
 # Leaves: replaces awsrole's values by the prior ones. Keys are restored all together or not at all. (If an answer is
-# pending, only some of them may be set.)
-__awsrole_undo() {
+# pending, only some of them may be set.) After a manual change the prior value stays due, for when the user's is unset.
+__awsrole_undo() { # [EVENT]
   \builtin local __awsrole_name
   __awsrole_find_changes
   if [[ $__awsrole_keys_changed && -z $__awsrole_pending ]]; then
@@ -191,9 +191,9 @@ __awsrole_undo() {
   for __awsrole_name in "${!__awsrole_prior[@]}"; do
     if __awsrole_intact "$__awsrole_name" || [[ $__awsrole_pending && -z ${!__awsrole_name+x} ]]; then
       __awsrole_restore "$__awsrole_name"
-    fi
+    elif [[ ${1-} != changed ]]; then \builtin unset -v "__awsrole_prior[$__awsrole_name]"; fi
   done
-  __awsrole_prior=() __awsrole_ours=() __awsrole_lifted=()
+  __awsrole_ours=() __awsrole_lifted=()
 }
 
 # Blocks the shell. If the variables were only unset, clients would fall back to [default] or to the instance's role.
@@ -239,7 +239,7 @@ ${MC_SID-}${RANGER_LEVEL-}${NNNLVL-} in
 
   __awsrole_note_generation
   __awsrole_state=new # until all changes are undone
-  __awsrole_undo
+  __awsrole_undo "$__awsrole_event"
   __awsrole_depth=1000 __awsrole_views=''
   __awsrole_look
   __awsrole_fingerprint "${__awsrole_files[@]}"

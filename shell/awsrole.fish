@@ -152,7 +152,7 @@ end
 # Returns whether the name still has the value that awsrole set.
 function __awsrole_intact -a name
     set -l ours __awsrole_ours_$name
-    test "$$ours[1][1]" = hidden; and not set -qg $name; and not set -qUx $name; and return
+    builtin contains -- "$$ours[1][1]" hidden ''; and not set -qg $name; and not set -qUx $name; and return
     test "$$ours[1][1]" = secret; and set -qg $name; and return
     test "$$ours[1][1]" = set; and set -qg $name; and test "$$name" = "$$ours[1][2]"
 end
@@ -170,7 +170,7 @@ function __awsrole_find_changes
     set -g __awsrole_changed
     set -g __awsrole_keys_changed
     for name in $__awsrole_keys $__awsrole_profiles
-        builtin contains -- $name $__awsrole_touched; and not __awsrole_intact $name; or continue
+        set -q __awsrole_ours_$name; and not __awsrole_intact $name; or continue
         set -a __awsrole_changes --changed $name
         set -g __awsrole_changed $name
         builtin contains -- $name $__awsrole_keys; and set -g __awsrole_keys_changed keys
@@ -178,16 +178,22 @@ function __awsrole_find_changes
 end
 
 # Leaves: replaces awsrole's values by the prior ones. Keys are restored all together or not at all. (If an answer is
-# pending, only some of them may be set.)
-function __awsrole_undo
+# pending, only some of them may be set.) After a manual change the prior value stays due, for when the user's is unset.
+function __awsrole_undo # [EVENT]
     __awsrole_find_changes
     set -l left
     set -q __awsrole_keys_changed[1]; and not set -q __awsrole_pending[1]; and set left $__awsrole_keys
+    set -l due
     for name in $__awsrole_touched
-        builtin contains -- $name $left; or not __awsrole_intact $name; or __awsrole_restore $name
-        set -eg __awsrole_prior_$name __awsrole_ours_$name
+        if __awsrole_intact $name
+            builtin contains -- $name $left; or __awsrole_restore $name
+        else if test "$argv" = changed; and not builtin contains -- $name $__awsrole_keys
+            set -a due $name
+        end
+        builtin contains -- $name $due; or set -eg __awsrole_prior_$name
+        set -eg __awsrole_ours_$name
     end
-    set -g __awsrole_touched
+    set -g __awsrole_touched $due
     set -q __awsrole_lifted[1]; and set -eg __awsrole_lifted_$__awsrole_lifted
     set -g __awsrole_lifted
 end
@@ -237,7 +243,7 @@ function __awsrole_sync
 
     __awsrole_note_generation
     set -g __awsrole_state new # until all changes are undone
-    __awsrole_undo
+    __awsrole_undo $__awsrole_event
     set -g __awsrole_depth 1000
     set -g __awsrole_views
     __awsrole_look

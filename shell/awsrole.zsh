@@ -177,24 +177,25 @@ __awsrole_find_changes() {
   \builtin local name
   __awsrole_changes=() __awsrole_changed= __awsrole_keys_changed=
   for name in $__awsrole_keys $__awsrole_profiles; do
-    if (( ! ${+__awsrole_prior[$name]} )) || __awsrole_intact $name; then continue; fi
+    if (( ! ${+__awsrole_ours[$name]} )) || __awsrole_intact $name; then continue; fi
     __awsrole_changes+=(--changed $name) __awsrole_changed=$name
     if [[ $name != *PROFILE ]]; then __awsrole_keys_changed=keys; fi
   done
 }
 
 # Leaves: replaces awsrole's values by the prior ones. Keys are restored all together or not at all. (If an answer is
-# pending, only some of them may be set.)
-__awsrole_undo() {
+# pending, only some of them may be set.) After a manual change the prior value stays due, for when the user's is unset.
+__awsrole_undo() { # [EVENT]
   \builtin local name
   __awsrole_find_changes
   if [[ -n $__awsrole_keys_changed && -z $__awsrole_pending ]]; then
     for name in $__awsrole_keys; do \builtin unset "__awsrole_prior[$name]"; done
   fi
   for name in ${(k)__awsrole_prior}; do
-    if __awsrole_intact $name; then __awsrole_restore $name; fi
+    if __awsrole_intact $name; then __awsrole_restore $name
+    elif [[ ${1-} != changed ]]; then \builtin unset "__awsrole_prior[$name]"; fi
   done
-  __awsrole_prior=() __awsrole_ours=() __awsrole_lifted=()
+  __awsrole_ours=() __awsrole_lifted=()
 }
 
 # Blocks the shell. If the variables were only unset, clients would fall back to [default] or to the instance's role.
@@ -240,7 +241,7 @@ ${WIDGET-}${MC_SID-}${RANGER_LEVEL-}${NNNLVL-} in
 
   __awsrole_note_generation
   __awsrole_state=new # until all changes are undone
-  __awsrole_undo
+  __awsrole_undo $__awsrole_event
   __awsrole_depth=1000 __awsrole_views=
   __awsrole_look
   __awsrole_fingerprint $__awsrole_files

@@ -45,7 +45,7 @@ __awsrole_command() {
         1:refresh: | 2:refresh:--all) __awsrole_state=new ;;
         *:logout:*) __awsrole_typed=prompt ;;
       esac
-      for __awsrole_name in "${!__awsrole_prior[@]}"; do # as in AWS_PROFILE=x awsrole refresh, for this call only
+      for __awsrole_name in "${!__awsrole_ours[@]}"; do # as in AWS_PROFILE=x awsrole refresh, for this call only
         __awsrole_intact "$__awsrole_name" || __awsrole_asked=$__awsrole_typed
       done ;;
   esac

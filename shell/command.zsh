@@ -37,7 +37,7 @@ __awsrole_command() {
         1:refresh:|2:refresh:--all) __awsrole_state=new ;;
         *:logout:*) typed=prompt ;;
       esac
-      for name in ${(k)__awsrole_prior}; do # as in AWS_PROFILE=x awsrole refresh, for this call only
+      for name in ${(k)__awsrole_ours}; do # as in AWS_PROFILE=x awsrole refresh, for this call only
         __awsrole_intact $name || __awsrole_asked=$typed
       done
       if [[ -n $__awsrole_one_call ]]; then __awsrole_asked=$typed; fi ;;

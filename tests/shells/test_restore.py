@@ -161,6 +161,33 @@ def test_the_role_comes_back_when_what_was_set_is_gone(shell, terminal, project,
     assert aws(tty.env()) == {"AWS_DEFAULT_PROFILE": "home"}
 
 
+def test_the_outer_value_is_restored_when_a_manual_one_is_gone(shell, terminal, project, stand_in):
+    tty = terminal(shell, env=OUTER | {"AWS_DEFAULT_PROFILE": "other"})
+    outside = tty.env()
+    for lines in (["cd /"], ["true", "cd /"], ["awsrole refresh", "cd /"], ["awsrole off", "awsrole on", "cd /"]):
+        tty.run(f"cd {project}")
+        tty.run(export(shell, "AWS_PROFILE", "mine"))
+        tty.run(f"{export(shell, 'AWS_DEFAULT_PROFILE', 'mine')}; {unset(shell, 'AWS_PROFILE')}")
+        tty.run(f"{unset(shell, 'AWS_DEFAULT_PROFILE')}; {lines[0]}")
+        for line in lines[1:]:
+            assert line == "awsrole on" or aws(tty.env()).items() >= (DEV if line != "awsrole off" else OUTER).items()
+            tty.run(line)
+        assert tty.env() == outside, lines
+    # Leaving with it, or blocked, makes it an outer value.
+    tty.run(f"cd {project}")
+    tty.run(export(shell, "AWS_PROFILE", "mine"))
+    for line in ("awsrole refresh", "cd /"):
+        tty.run(line)
+    assert aws(tty.env()) == aws(outside) | {"AWS_PROFILE": "mine"}
+    tty.run(f"cd {project}")
+    stand_in.program.chmod(0)
+    assert "this shell is blocked" in tty.run(export(shell, "AWS_PROFILE", "new"))
+    assert aws(tty.env()).items() >= BLOCKED.items()
+    stand_in.program.chmod(0o755)
+    tty.run("cd /")
+    assert aws(tty.env()) == aws(outside) | {"AWS_PROFILE": "new"}
+
+
 def test_what_was_only_unset_does_not_come_back_by_itself(shell, terminal, project, stand_in):
     tty = terminal(shell, cwd=project)
     tty.run(unset(shell, "AWS_ACCESS_KEY_ID"))
