@@ -6,8 +6,7 @@
 # before awsrole, null for unset. hook: on | off | inactive. pending: not answered yet. block: set without an answer.
 if $env.__awsrole? == null {
     $env.__awsrole = {
-        token: ""
-        prior: {}
+        token: "", prior: {}
         hook: "on"
         pending: false
         block: (@BLOCK@ | from json)
@@ -88,10 +87,11 @@ def --env __awsrole_choose [words: list] {
 }
 
 def --env __awsrole_run [words: list] {
-    try { with-env {AWSROLE_HOOK: $env.__awsrole.hook} { ^$__awsrole_bin ...$words } }
-    let status = $env.LAST_EXIT_CODE
+    # (LAST_EXIT_CODE would be that of the command before, because `with-env` restores it.)
+    let status = try { with-env {AWSROLE_HOOK: $env.__awsrole.hook} { ^$__awsrole_bin ...$words }; 0 } catch {|e| $e.exit_code? | default 1 }
     __awsrole_sync [--typed $words.0]
     if $status != 0 { error make --unspanned {msg: $"awsrole: exit code ($status)"} }
+    if $words in [[refresh] [refresh --all]] and $env.AWSROLE_STATE? == "blocked" { error make --unspanned {msg: "awsrole: this shell is blocked"} }
 }
 
 # `use`, `on` and `off` change only this shell. The program does everything else, so its output can be piped.

@@ -78,7 +78,8 @@ function global:awsrole {
         $status = $LASTEXITCODE
     }
     __awsrole_sync @('--typed', $first)
-    if ($first -ceq 'use' -and $env:AWSROLE_STATE -eq 'blocked') { $status = 1 }
+    $needs_role = $first -ceq 'use' -or "$args" -cin 'refresh', 'refresh --all'
+    if ($needs_role -and -not $status -and $env:AWSROLE_STATE -eq 'blocked') { $status = 1 }
     $global:LASTEXITCODE = $status
 }
 

@@ -23,7 +23,7 @@ endif
 set __awsrole_typed=(--typed $__awsrole_first:q)
 __awsrole_sync
 set __awsrole_typed=()
-if ("$__awsrole_first:q" =~ {use,on,off} && $?AWSROLE_STATE) eval 'if ("$AWSROLE_STATE:q" == blocked) set __awsrole_status=1'
+if (("$__awsrole_first:q" =~ {use,on,off} || "$argv:q" == refresh || "$argv:q" == 'refresh --all') && $?AWSROLE_STATE) eval 'if ("$AWSROLE_STATE:q" == blocked && ! $__awsrole_status) set __awsrole_status=1'
 else if ($?prompt) then
 if (! $?__awsrole_file) set __awsrole_file=~/.awsrole.tcsh
 set __awsrole_bin=@BIN@

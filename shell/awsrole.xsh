@@ -88,7 +88,8 @@ def __awsrole_load():
         except KeyboardInterrupt:
             status = 130
         sync('--typed', args[0])
-        return status
+        is_blocked = env.get('AWSROLE_STATE') == 'blocked'
+        return 1 if status == 0 and is_blocked and args in (['refresh'], ['refresh', '--all']) else status
 
     # The program itself runs for what changes nothing in this shell, so it can be piped and captured.
     @XSH.aliases.return_command

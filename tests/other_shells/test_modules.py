@@ -141,6 +141,14 @@ def test_output_and_failures(place, other):
     said = shell.run(both.format("use dev"))
     assert "RAN" not in said, said
     assert shell.variable("AWSROLE_STATE") == "blocked"
+    # A refresh that leaves the shell blocked fails, except in elvish, where it would print a traceback.
+    shut = place.project("shut", DEPLOY.replace("role/Deploy", "role/Missing"), allow=True)
+    shell.run(f"cd {shut}")
+    for words in ("refresh", "refresh --all"):
+        said = shell.run(both.format(words))
+        assert "AccessDenied" in said and ("RAN" in said) == (other == "elvish") and "Traceback" not in said, said
+    assert "RAN" in shell.run(both.format("refresh --help"))
+    assert shell.variable("AWSROLE_STATE") == "blocked"
 
 
 def test_setup_and_doctor(place, other):
