@@ -2,6 +2,7 @@
 # The command `awsrole`. It handles what changes only this shell. The binary does everything else.
 __awsrole_command() {
   \builtin local __awsrole_status=0 __awsrole_typed=typed __awsrole_name __awsrole_held __awsrole_standing
+  \builtin local __awsrole_back='no role applies here: this shell has your own environment' # said if that is so
   case $__awsrole_off:${1-}:${2-} in
     readonly:on: | readonly:off: | readonly:use: | readonly:use:[!-]* | readonly:use:- | readonly:use:--none | \
       readonly:use:--profile* | readonly:use:--[asr]*)
@@ -9,7 +10,7 @@ __awsrole_command() {
       \builtin return 1 ;;
   esac
   case $#:${1-}:${2-}:${3-} in
-    1:on::) __awsrole_off='' __awsrole_state=new ;;
+    1:on::) __awsrole_enter_choice awsrole; \builtin return ;;
     1:off:: | 1:use:: | 2:use:-: | 2:use:--none: | 2:use:[!-]*: | 3:use:[!-]*:--yes | 3:use:[!-]*:-y | 3:use:--yes:[!-]* | \
       3:use:-y:[!-]* | 2:use:--profile=*: | 3:use:--profile:* | *:use:--[asr]*:*)
       __awsrole_hook prompt # for manual changes in the same line
@@ -19,7 +20,7 @@ __awsrole_command() {
       if __awsrole_is_for_profile "$@"; then
         __awsrole_choose_profile "$@" || \builtin return
         __awsrole_name=${__awsrole_profile#*=}
-        __awsrole_enter_choice "${__awsrole_name:-your environment}"
+        __awsrole_enter_choice "${__awsrole_name:-your environment}" "$2"
         \builtin return
       fi
       __awsrole_held=${__awsrole_off:+-off} __awsrole_name=${__awsrole_use#*=}
@@ -110,12 +111,12 @@ __awsrole_choose_profile() { # use --profile NAME | use --profile=NAME | use -
   esac
   if \builtin test "${__awsrole_profile#*=}" = "${__awsrole_before#*=}"; then \builtin return 0; fi
   if [[ $__awsrole_state == blocked && -z $__awsrole_file ]]; then # the profile failed, and isn't used again
-    [[ $__awsrole_profile ]] || __awsrole_say 'your environment is back'
+    [[ $__awsrole_profile ]] || __awsrole_back='your environment is back'
     \builtin return 0
   fi
   __awsrole_profile_before=$__awsrole_before
   if [[ -z $__awsrole_profile ]]; then
-    __awsrole_say "your environment is back: \`awsrole use -\` uses profile ${__awsrole_before#*=} again"
+    __awsrole_back="your environment is back: \`awsrole use -\` uses profile ${__awsrole_before#*=} again"
   fi
 }
 
@@ -125,15 +126,17 @@ __awsrole_choose_none() { # use --none
     if [[ $__awsrole_use ]]; then __awsrole_previous=${__awsrole_use#*=}; fi
     __awsrole_profile_before=${__awsrole_profile:-$__awsrole_profile_before}
   fi
+  [[ -z $__awsrole_use$__awsrole_profile ]] || __awsrole_back='your environment is back in this shell'
   __awsrole_use='' __awsrole_profile=''
-  __awsrole_enter_choice 'your environment' || \builtin return
-  [[ $__awsrole_state != outer ]] || __awsrole_say 'your environment is back in this shell'
+  __awsrole_enter_choice 'your environment' --none
 }
 
-# Requests the chosen role. Fails if the shell is blocked then.
-__awsrole_enter_choice() { # NAME
+# Requests the chosen role. Fails if the shell is blocked then. It is said if an option ends `awsrole off`.
+__awsrole_enter_choice() { # NAME [OPTION]
+  case $__awsrole_off:${2-} in off:--*) __awsrole_say 'on: awsrole is active again in this shell' ;; esac
   __awsrole_off='' __awsrole_state=new
   __awsrole_hook typed
+  [[ $__awsrole_state != outer ]] || __awsrole_say "$__awsrole_back"
   if ((BASH_SUBSHELL)) && [[ ! -t 1 ]]; then # such as `awsrole use prod | cat`
     __awsrole_say "only this subshell uses $1, not the shell that started it"
   fi

@@ -7,9 +7,10 @@ function __awsrole_command
     set -l fish_trace # otherwise fish would print commands
     set -l code 0
     set -l typed typed
+    set -g __awsrole_back 'no role applies here: this shell has your own environment' # said if that is so
     if test "$argv" = on
-        set -g __awsrole_off
-        set -g __awsrole_state new
+        __awsrole_enter_choice
+        return
     else if string match -qr $__awsrole_chooses -- (string join \x1f -- $argv)
         __awsrole_hook prompt # for manual changes in the same line
         __awsrole_look
@@ -23,7 +24,7 @@ function __awsrole_command
         end
         if __awsrole_is_for_profile $argv
             __awsrole_choose_profile $argv; or return
-            __awsrole_enter_choice
+            __awsrole_enter_choice $argv[2]
             return
         end
         set -l held (string replace -r '^[^=]*=' '' -- $__awsrole_use) -
@@ -124,11 +125,13 @@ function __awsrole_choose_profile # use --profile NAME | use --profile=NAME | us
     set -l name (string replace -r '^[^=]*=' '' -- $before)
     test "$(string replace -r '^[^=]*=' '' -- $__awsrole_profile)" = "$name"; and return
     if test $__awsrole_state = blocked -a -z "$__awsrole_file" # the profile failed, and isn't used again
-        set -q __awsrole_profile[1]; or __awsrole_say 'your environment is back'
+        set -q __awsrole_profile[1]; or set -g __awsrole_back 'your environment is back'
         return 0
     end
     set -g __awsrole_profile_before $before
-    set -q __awsrole_profile[1]; or __awsrole_say "your environment is back: `awsrole use -` uses profile $name again"
+    if not set -q __awsrole_profile[1]
+        set -g __awsrole_back "your environment is back: `awsrole use -` uses profile $name again"
+    end
 end
 
 # Ends the chosen role and the chosen profile. `use -` returns to them, unless they failed.
@@ -137,16 +140,19 @@ function __awsrole_choose_none # use --none
         set -q __awsrole_use[1]; and set -g __awsrole_previous (string replace -r '^[^=]*=' '' -- $__awsrole_use)
         set -q __awsrole_profile[1]; and set -g __awsrole_profile_before $__awsrole_profile
     end
+    test -z "$__awsrole_use$__awsrole_profile"; or set -g __awsrole_back 'your environment is back in this shell'
     set -g __awsrole_use
     set -g __awsrole_profile
-    __awsrole_enter_choice; or return
-    test $__awsrole_state != outer; or __awsrole_say 'your environment is back in this shell'
+    __awsrole_enter_choice --none
 end
 
-# Requests the chosen role. Fails if the shell is blocked then.
-function __awsrole_enter_choice
+# Requests the chosen role. Fails if the shell is blocked then. It is said if an option ends `awsrole off`.
+function __awsrole_enter_choice # [OPTION]
+    string match -q -- 'off --*' "$__awsrole_off $argv"
+    and __awsrole_say 'on: awsrole is active again in this shell'
     set -g __awsrole_off
     set -g __awsrole_state new
     __awsrole_hook typed
+    test $__awsrole_state != outer; or __awsrole_say $__awsrole_back
     test $__awsrole_state != blocked
 end

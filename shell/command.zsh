@@ -1,8 +1,9 @@
 # The command `awsrole`. It handles what changes only this shell. The binary does everything else.
 __awsrole_command() {
   \builtin local code=0 typed=typed name held __awsrole_standing
+  \builtin local back='no role applies here: this shell has your own environment' # said if that is so
   case $#:${1-}:${2-}:${3-} in
-    1:on::) __awsrole_off= __awsrole_state=new ;;
+    1:on::) __awsrole_enter_choice awsrole; return ;;
     1:off::|1:use::|2:use:[^-]*:|2:use:-:|2:use:--none:|3:use:[^-]*:--yes|3:use:[^-]*:-y|3:use:--yes:[^-]*|3:use:-y:[^-]*|\
       2:use:--profile=*:|3:use:--profile:*|*:use:--[asr]*:*)
       __awsrole_hook prompt # for manual changes in the same line
@@ -11,7 +12,7 @@ __awsrole_command() {
       if [[ ${2-} == --none ]]; then __awsrole_choose_none; return; fi
       if __awsrole_is_for_profile "$@"; then
         __awsrole_choose_profile "$@" || return
-        __awsrole_enter_choice "${${__awsrole_profile#*=}:-your environment}"
+        __awsrole_enter_choice "${${__awsrole_profile#*=}:-your environment}" $2
         return
       fi
       held=${__awsrole_off:+-off} name=${__awsrole_use#*=}
@@ -103,12 +104,12 @@ __awsrole_choose_profile() { # use --profile NAME | use --profile=NAME | use -
   esac
   if [[ ${__awsrole_profile#*=} == "${before#*=}" ]]; then return 0; fi
   if [[ $__awsrole_state == blocked && -z $__awsrole_file ]]; then # the profile failed, and isn't used again
-    [[ -n $__awsrole_profile ]] || __awsrole_say 'your environment is back'
+    [[ -n $__awsrole_profile ]] || back='your environment is back'
     return 0
   fi
   __awsrole_profile_before=$before
   if [[ -z $__awsrole_profile ]]; then
-    __awsrole_say "your environment is back: \`awsrole use -\` uses profile ${before#*=} again"
+    back="your environment is back: \`awsrole use -\` uses profile ${before#*=} again"
   fi
 }
 
@@ -118,15 +119,17 @@ __awsrole_choose_none() { # use --none
     if [[ -n $__awsrole_use ]]; then __awsrole_previous=${__awsrole_use#*=}; fi
     __awsrole_profile_before=${__awsrole_profile:-$__awsrole_profile_before}
   fi
+  [[ -z $__awsrole_use$__awsrole_profile ]] || back='your environment is back in this shell'
   __awsrole_use= __awsrole_profile=
-  __awsrole_enter_choice 'your environment' || return
-  [[ $__awsrole_state != outer ]] || __awsrole_say 'your environment is back in this shell'
+  __awsrole_enter_choice 'your environment' --none
 }
 
-# Requests the chosen role. Fails if the shell is blocked then.
-__awsrole_enter_choice() { # NAME
+# Requests the chosen role. Fails if the shell is blocked then. It is said if an option ends `awsrole off`.
+__awsrole_enter_choice() { # NAME [OPTION]
+  case $__awsrole_off:${2-} in off:--*) __awsrole_say 'on: awsrole is active again in this shell' ;; esac
   __awsrole_off= __awsrole_state=new
   __awsrole_hook typed
+  [[ $__awsrole_state != outer ]] || __awsrole_say $back
   if [[ $ZSH_SUBSHELL != 0 && ! -t 1 ]]; then # such as `awsrole use prod | cat`
     __awsrole_say "only this subshell uses $1, not the shell that started it"
   fi

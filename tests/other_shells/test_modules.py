@@ -95,8 +95,9 @@ def test_awsrole_use_and_off(place, other):
     assert "no [role.nothing]" in shell.run("awsrole use nothing")
     shell.run("awsrole use -")
     assert shell.variable("AWSROLE_ROLE") == "Deploy"
-    shell.run("awsrole off")
+    assert "off: your environment is back in this shell" in shell.run("awsrole off")
     assert shell.env() == before
+    assert "no role applies here" not in shell.run("true")
     assert "is off" in shell.run("awsrole doctor") or other == "xonsh"
     assert shell.variable("AWSROLE_ROLE") is None
     shell.run("awsrole on")

@@ -2,6 +2,8 @@
 each runs the same commands here.
 """
 
+import re
+
 import pytest
 
 from support.aws_files import role_profile
@@ -62,11 +64,12 @@ class TokenShell:
 
     def __init__(self, world, outer):
         self.world, self.outer, self.variables = world, outer, dict(outer)
-        self.token, self.cwd = "", world.home
+        self.token, self.cwd, self.said = "", world.home, ""
         self.sync()
 
     def request(self, *words, env):
         result = self.world.awsrole("hook", *words, cwd=self.cwd, env=env)
+        self.said += result.err
         return result.json if result.code == 0 else None
 
     def sync(self, *typed):
@@ -78,6 +81,8 @@ class TokenShell:
             self.variables, self.token = kept | answer["set"], answer["token"]
 
     def run(self, line):
+        """Returns what was printed for the user."""
+        self.said = ""
         match line.split():
             case ["cd", folder]:
                 self.cwd = folder
@@ -86,6 +91,7 @@ class TokenShell:
                 if answer := self.request("command", "json", "--token", self.token, "--", *words, env=self.variables):
                     self.token = answer["token"]
                     self.sync("--typed", words[0])
+        return self.said
 
     def env(self):
         return {name.encode(): value.encode() for name, value in self.variables.items()}
@@ -113,3 +119,43 @@ def test_every_shell_does_the_same(tmp_path, kind, sequence):
             words = line.split()
             shell.run(f"cd {folders[words[1]]}" if words[0] == "cd" else line)
             assert (number, line, held(shell.env())) == (number, line, expected)
+
+
+NONE = ["no role applies here: this shell has your own environment"]
+BACK = ["your environment is back in this shell"]
+OFF = ["off: your environment is back in this shell, until `awsrole on`"]
+ON = "on: awsrole is active again in this shell"
+
+# Commands, and the lines that each prints.
+SAID = {
+    "outside": [
+        ("use --none", NONE), ("use -", NONE), ("on", NONE), ("off", OFF), ("use -", NONE), ("off", OFF), ("use --none", [ON, *NONE]),
+        ("use --profile one", ["one"]), ("use --none", BACK), ("use -", ["one"]), ("off", OFF), ("use --none", [ON, *BACK]),
+        ("use -", ["one"]), ("use -", ["your environment is back: `awsrole use -` uses profile one again"]),
+        ("off", OFF), ("use --profile nothing", ["--profile: there is no profile `nothing`"]), ("use --profile one", [ON, "one"]), ("off", OFF), ("on", ["one"]),
+    ],
+    "project": [
+        ("use --none", ["Deploy"]), ("on", ["Deploy"]), ("use -", ["your environment is back: `awsrole use -` assumes the role again"]),
+        ("use -", ["Deploy"]), ("off", OFF), ("use --none", [ON, "Deploy"]), ("use a", ["a"]), ("off", OFF), ("use a", ["a"]),
+        ("off", OFF), ("use --profile one", ["profile one is used outside of this project, whose own role applies here", ON, "Deploy"]),
+        ("off", OFF), ("on", ["Deploy"]), ("off", OFF), ("use -", ["Deploy"]),
+    ],
+    "denied": [("on", NONE), ("use --none", NONE), ("off", OFF), ("on", NONE)],
+}
+
+
+@pytest.mark.parametrize("place", SAID)
+@pytest.mark.parametrize("kind", [*SHELLS, "token"])
+def test_every_shell_says_what_it_holds(tmp_path, kind, place):
+    with HookedWorld(tmp_path) as world:
+        config = world.home / ".aws/config"
+        config.write_text(config.read_text() + role_profile("one", "Deploy"))
+        folder = world.home if place == "outside" else world.project("shop", ROLES, allow=place == "project")
+        if place == "denied":
+            world.awsrole("deny", folder)
+        outer = {"AWS_PROFILE": "home"}
+        shell = TokenShell(world, outer) if kind == "token" else world.terminal(kind, env=outer)
+        shell.run(f"cd {folder}")
+        for number, (words, expected) in enumerate(SAID[place]):
+            said = re.findall(r"awsrole: (.*?)(?: in \d{12}, renews in \w+)?\r?$", shell.run(f"awsrole {words}"), re.MULTILINE)
+            assert (number, words, said) == (number, words, expected)

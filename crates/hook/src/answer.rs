@@ -85,7 +85,9 @@ pub fn answer(
     };
     let mut export = Export { unset: change.unset, ..decided };
     renew_if_due(&export, words, awsrole, &inner, &files);
-    let messages = messages(&export, event, context.now);
+    let mut messages = messages(&export, event, context.now);
+    let back = token.as_ref().and_then(|token| token.back.clone());
+    messages.extend(back.filter(|_| matches!(export.change, Change::Outer)).map(Message::Notice));
     messages.iter().for_each(Message::print);
     match reader {
         AnswerReader::Snippet(shell) => out_bytes(&shell.statements(&export, views.as_ref()))?,

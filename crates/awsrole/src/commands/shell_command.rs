@@ -39,12 +39,18 @@ pub(super) fn run(
     let files = upward(&context.dir);
     match command {
         Command::On => token.turn_on(),
-        Command::Off => token.turn_off(&files),
-        Command::Use { none: true, .. } => token.use_none(&files),
+        Command::Off => {
+            token.turn_off(&files);
+            print_notice("off: your environment is back in this shell, until `awsrole on`");
+        }
+        Command::Use { none: true, .. } => {
+            announce_on(&token);
+            token.use_none(&files);
+        }
         Command::Use { profile, set, .. } if profile.is_some() || set.account.is_some() => {
-            match profile_token(&PlaceOptions { profile, set, dir: None }, context, settings)? {
-                Ok(word) => token.use_profile(word),
-                Err(failed) => return Ok(failed),
+            let place = PlaceOptions { profile, set, dir: None };
+            if let Some(failed) = use_profile(&mut token, &place, context, settings)? {
+                return Ok(failed);
             }
         }
         Command::Use { name: Some(name), yes, .. } if name == "-" && !yes => {
@@ -65,9 +71,8 @@ pub(super) fn run(
                 None => token.use_role(picked, &files),
                 Some(name) => {
                     let place = PlaceOptions { profile: Some(name.to_owned()), ..PlaceOptions::default() };
-                    match profile_token(&place, context, settings)? {
-                        Ok(word) => token.use_profile(word),
-                        Err(failed) => return Ok(failed),
+                    if let Some(failed) = use_profile(&mut token, &place, context, settings)? {
+                        return Ok(failed);
                     }
                 }
             }
@@ -78,13 +83,38 @@ pub(super) fn run(
     Ok(Outcome::Done)
 }
 
+/// Chooses a profile. Returns the outcome if its role cannot be assumed.
+fn use_profile(
+    token: &mut Token,
+    place: &PlaceOptions,
+    context: &Context,
+    settings: &Settings,
+) -> Result<Option<Outcome>, CommandError> {
+    match profile_token(place, context, settings)? {
+        Ok(word) => {
+            announce_on(token);
+            token.use_profile(word);
+            Ok(None)
+        }
+        Err(failed) => Ok(Some(failed)),
+    }
+}
+
+/// Says that an option ends `awsrole off`. In a project the shell then gets the project's role, which the option does
+/// not name.
+fn announce_on(token: &Token) {
+    if token.off {
+        print_notice("on: awsrole is active again in this shell");
+    }
+}
+
 /// Goes back to the role, the profile or the environment before the last `awsrole use`. Returns the outcome if the role
 /// cannot be assumed.
 fn back(token: &mut Token, context: &Context, settings: &Settings) -> Result<Option<Outcome>, CommandError> {
     let files = upward(&context.dir);
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
     if token.knows_profiles() && !project_applies(&outer, settings) {
-        token.exchange_profiles().iter().for_each(print_notice);
+        token.exchange_profiles();
         return Ok(None);
     }
     match token.role_before(&files) {

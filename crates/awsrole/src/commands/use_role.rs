@@ -60,8 +60,8 @@ pub(super) fn run(
 /// assumed, it is the outcome of an error that was printed.
 pub(super) type ChosenWord = Result<String, Outcome>;
 
-/// Lets the user pick a role of the project file or a profile. Returns the token of the role, which is empty for the one
-/// without a name, or `--profile=NAME`, with which the hook's function does what `awsrole use --profile NAME` does.
+/// Lets the user pick a role of the project file or a profile. Returns the token of the role, or `--profile=NAME`, with
+/// which the hook's function does what `awsrole use --profile NAME` does. The token of a role without a name is empty.
 pub(super) fn picked(context: &Context, settings: &Settings) -> Result<ChosenWord, CommandError> {
     let project = match upward(&context.dir).is_empty() {
         true => None,

@@ -86,7 +86,9 @@ pub fn compare(mut token: Token, typed: Option<&str>, context: &Context) -> Comp
     let diff = blocked::variables(&OuterEnv::reconstruct(&context.env).env, files.first(), token.words());
     (token.basis, token.since, token.next) = (basis, seconds(context.now), Some(next));
     let token = token.blocked_until(seconds(context.now + LOOK_AGAIN), &diff);
-    let block = Block { diff, token: token.clone() };
+    let mut blocked = token.clone();
+    blocked.back = None;
+    let block = Block { diff, token: blocked };
     Compared::Changed(Box::new(Undo { undo, unset, block, token, notice }))
 }
 

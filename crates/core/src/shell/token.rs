@@ -122,6 +122,8 @@ pub struct Token {
     profile_before: String,
     /// The request to make now.
     pub next: Option<NextRequest>,
+    /// What to tell the user if the next decision is the outer environment. Set by a command.
+    pub back: Option<String>,
 }
 
 impl Token {
@@ -159,7 +161,7 @@ impl Token {
     /// Returns the token after an answer, which was made for the outer environment `env`.
     #[must_use]
     pub fn after(mut self, export: &Export, diff: &EnvDiff, env: &Env, now: SystemTime) -> Self {
-        self.next = None;
+        (self.next, self.back) = (None, None);
         self.held = Held::after(&export.change);
         (self.since, self.deadline) = (seconds(now), export.deadline.map_or(0, seconds));
         let kept = |name: &&str| env.has(name) && !diff.hide.contains(name);

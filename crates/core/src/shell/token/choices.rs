@@ -11,6 +11,7 @@ impl Token {
     /// Records `awsrole on`.
     pub fn turn_on(&mut self) {
         (self.off, self.held) = (false, Held::New);
+        self.back.get_or_insert_with(|| "no role applies here: this shell has your own environment".to_owned());
     }
 
     /// Records `awsrole off` in a directory with these files. `awsrole on` then assumes the role of `cd`.
@@ -33,6 +34,9 @@ impl Token {
     pub fn use_none(&mut self, files: &[PathBuf]) {
         self.at(&nearest(files));
         let (role, profile) = (std::mem::take(&mut self.role), std::mem::take(&mut self.profile));
+        if !role.is_empty() || !profile.is_empty() {
+            self.back = Some("your environment is back in this shell".to_owned());
+        }
         if self.held != Held::Blocked {
             if let Some(name) = name_of(&role) {
                 self.previous = name;
@@ -80,21 +84,16 @@ impl Token {
         !self.profile.is_empty() || !self.profile_before.is_empty()
     }
 
-    /// Exchanges the profile with the one before it. After `awsrole off` it is used again instead. Returns what to tell
-    /// the user if the outer environment follows.
-    pub fn exchange_profiles(&mut self) -> Option<String> {
-        if std::mem::replace(&mut self.off, false) {
-            self.turn_on();
-            return None;
+    /// Exchanges the profile with the one before it. After `awsrole off` it is used again instead.
+    pub fn exchange_profiles(&mut self) {
+        if self.off {
+            return self.turn_on();
         }
-        let (failed, left) = (self.profile_failed(), self.profile.clone());
+        self.back = name_of(&self.profile).map(|left| match self.profile_failed() {
+            true => "your environment is back".to_owned(),
+            false => format!("your environment is back: `awsrole use -` uses profile {left} again"),
+        });
         self.use_profile(self.profile_before.clone());
-        let left = name_of(&left).filter(|_| self.profile.is_empty())?;
-        Some(if failed {
-            "your environment is back".to_owned()
-        } else {
-            format!("your environment is back: `awsrole use -` uses profile {left} again")
-        })
     }
 
     /// Returns what `awsrole use -` must return to from here.
@@ -160,7 +159,8 @@ mod tests {
         token.use_profile("1=one".to_owned());
         assert_eq!(token.words().profile, Some("1=one"), "the new word of the same profile");
         token.held = Held::Blocked;
-        assert_eq!(token.exchange_profiles().as_deref(), Some("your environment is back"));
+        token.exchange_profiles();
+        assert_eq!(token.back.as_deref(), Some("your environment is back"));
         assert!(!token.knows_profiles());
         for end in [Token::use_none as fn(&mut Token, &[PathBuf]), Token::turn_off] {
             let mut token = Token::default();
@@ -179,15 +179,17 @@ mod tests {
     fn use_exchanges_profiles() {
         let mut token = Token::default();
         token.use_profile(word("one"));
-        let notice = token.exchange_profiles();
-        assert_eq!(notice.as_deref(), Some("your environment is back: `awsrole use -` uses profile one again"));
-        assert_eq!(token.words().profile, None);
-        assert_eq!(token.exchange_profiles(), None);
+        token.exchange_profiles();
+        let back = "your environment is back: `awsrole use -` uses profile one again";
+        assert_eq!((token.back.as_deref(), token.words().profile), (Some(back), None));
+        token.exchange_profiles();
+        assert_eq!(token.words().profile, Some(word("one").as_str()));
         token.use_profile(word("two"));
         token.exchange_profiles();
         assert_eq!(token.words().profile, Some(word("one").as_str()));
         token.turn_off(&[]);
-        assert_eq!((token.exchange_profiles(), token.off), (None, false));
+        token.exchange_profiles();
+        assert!(!token.off);
         assert_eq!(token.words().profile, Some(word("one").as_str()), "it is used again");
     }
 }
