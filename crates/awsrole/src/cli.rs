@@ -442,5 +442,18 @@ pub(crate) enum FormatName {
 }
 
 fn humantime_duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|e| format!("{e}; write 45m, 2h or 90s"))
+    humantime::parse_duration(text).map_err(|_| "not a duration: write 45m, 2h or 90s".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_durations_show_the_notation() {
+        for text in ["x", "5x", "", "-1", "5"] {
+            assert_eq!(humantime_duration(text), Err("not a duration: write 45m, 2h or 90s".to_owned()), "{text}");
+        }
+        assert_eq!(humantime_duration("1h 30m"), Ok(Duration::from_secs(5400)));
+    }
 }
