@@ -32,8 +32,8 @@ FILES = {
     "no quotes": ("a = 1\n\nregion = eu-west-1\n", [":3:"]),
     "an open string": (DEPLOY + 'external_id = "x\n', [":4:"]),
     "an open table": (DEPLOY + "[role\n", [":4:"]),
-    "twice": (DEPLOY + 'region = "eu-west-2"\n', [":4:", "duplicate"]),
-    "a table twice": ("[role.a]\n[role.a]\n", [":2:"]),
+    "twice": (DEPLOY + 'region = "eu-west-2"\n', [":4:", "`region` is defined twice, first in line 3"]),
+    "a table twice": ("[role.a]\n[role.a]\n", [":2:", "`a` is defined twice, first in line 1"]),
     "nonsense": ("hello\n", [":1:"]),
     "yaml": ("role_arn: x\n", [":1:"]),
     # Keys.

@@ -132,7 +132,7 @@ def test_copies_follow_the_files_and_old_ones_go(world, two):
     ('profiles = true\nrole_arn = "arn:aws:iam::222222222222:role/Deploy"\nsource_profile = "jump"\n', 1, "there is no [role.NAME]"),
     (PROJECT + '[role.default]\nprofile = "dev"\n', 11, "[role.default] cannot be a profile"),
     (PROJECT + "[role.\"a;b\"]\nprofile = 'dev'\n", 11, "[role.a;b] cannot be a profile"),
-    ("profiles = 1\n", 1, "invalid type"),
+    ("profiles = 1\n", 1, "`profiles` must be a boolean"),
     ("[role.x]\nprofiles = true\n", 2, "`profiles` belongs to the top"),
 ])
 def test_a_file_that_cannot_give_profiles_is_refused(world, two, project, line, expected):

@@ -205,6 +205,18 @@ def test_own_config_is_broken(world, says):
     says()
 
 
+def test_key_twice(world, says):
+    """A key is defined twice."""
+    refused(world, says, file("Plain") + 'region = "eu-west-1"\nregion = "eu-west-2"\n')
+
+
+def test_cache_key_is_unknown(world, says):
+    """`key` in [cache] of config.toml names no backend."""
+    world.shop(file("Plain"))
+    world.write(".config/awsrole/config.toml", '[cache]\nkey = "file"\n')
+    says()
+
+
 def test_color_is_unknown(world, says):
     """An account's color in config.toml is misspelled."""
     world.shop(file("Plain"))

@@ -13,5 +13,6 @@ pub mod quote;
 pub mod seal;
 pub mod secret;
 pub mod suggest;
+pub mod toml_error;
 pub mod user_file;
 pub mod wrap;

@@ -16,20 +16,20 @@ impl<'de> Deserialize<'de> for Seconds {
                 f.write_str("a number of seconds, or a text such as \"45m\" or \"8h\"")
             }
             fn visit_i64<E: de::Error>(self, n: i64) -> Result<Seconds, E> {
-                u64::try_from(n).map(Seconds).map_err(|_| E::custom(format!("`{n}` isn't a duration")))
+                u64::try_from(n).map(Seconds).map_err(|_| no_duration(&n))
             }
             fn visit_u64<E: de::Error>(self, n: u64) -> Result<Seconds, E> {
                 Ok(Seconds(n))
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Seconds, E> {
-                match humantime::parse_duration(text) {
-                    Ok(duration) => Ok(Seconds(duration.as_secs())),
-                    Err(e) => Err(E::custom(format!(
-                        "`{text}` isn't a duration ({e}): write \"45m\", \"8h\" or a number of seconds"
-                    ))),
-                }
+                let parsed = humantime::parse_duration(text);
+                parsed.map(|duration| Seconds(duration.as_secs())).map_err(|_| no_duration(&text))
             }
         }
         from.deserialize_any(Either)
     }
+}
+
+fn no_duration<E: de::Error>(value: &impl std::fmt::Display) -> E {
+    E::custom(format!("`{value}` isn't a duration: write \"45m\", \"8h\" or a number of seconds"))
 }

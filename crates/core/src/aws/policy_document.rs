@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 /// A session policy, written as JSON in a string or as a TOML table.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "must be a table or a JSON string")]
 pub enum Policy {
     /// JSON text.
     Text(String),

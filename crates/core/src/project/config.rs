@@ -230,23 +230,14 @@ impl Config {
         table: DeTable<'_>,
         span: std::ops::Range<usize>,
     ) -> Result<RoleConfig, Problem> {
-        let mut spans = Vec::new();
-        for (key, value) in &table {
+        for key in table.keys() {
             let name: &str = key.get_ref();
-            spans.push((name.to_owned(), value.span()));
             if !RoleConfig::NAMES.contains(&name) {
                 return Err(unknown(at, key.span().start, name, role));
             }
             self.remember(at, role, key);
         }
-        RoleConfig::deserialize(toml::de::Deserializer::from(Spanned::new(span, table))).map_err(|e| {
-            // For a value outside its limits, the message begins with the value.
-            let key = spans.iter().find(|(_, span)| e.span().is_some_and(|at| span.contains(&at.start)));
-            match key.filter(|_| e.message().starts_with('`')) {
-                Some((key, span)) => at.error(span.start, format!("{key} {}", e.message())),
-                None => at.toml(&e),
-            }
-        })
+        RoleConfig::deserialize(toml::de::Deserializer::from(Spanned::new(span, table))).map_err(|e| at.toml(&e))
     }
 }
 

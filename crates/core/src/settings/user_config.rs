@@ -18,6 +18,7 @@ use crate::base::files::{read_trusted, trusted};
 use crate::base::location::{Origin, line_of};
 use crate::base::problem::Problem;
 use crate::base::suggest::suggestion;
+use crate::base::toml_error::toml_error;
 use crate::settings::account_names;
 use crate::settings::accounts::{Account, AccountName, Accounts, Color};
 use crate::settings::agent::{AgentKeys, AgentLimits};
@@ -261,8 +262,7 @@ fn parse<T: DeserializeOwned>(
     toml::from_slice(bytes).map_err(|e| {
         let line = line_of(bytes, e.span().map_or(0, |span| span.start));
         let at = format!("{}:{line}", path.display());
-        unknown_key(&at, e.message(), explain)
-            .unwrap_or_else(|| Problem::new(format!("{at}: {}", e.message().replace('\n', ", "))))
+        unknown_key(&at, e.message(), explain).unwrap_or_else(|| toml_error(&e, 0, path, bytes))
     })
 }
 

@@ -12,6 +12,7 @@ use crate::base::location::Origin;
 use crate::base::location::line_of;
 use crate::base::problem::Problem;
 use crate::base::suggest::suggestion;
+use crate::base::toml_error::toml_error;
 
 /// Converts positions into lines and parser errors into problems.
 pub(super) struct Reader<'a> {
@@ -29,24 +30,13 @@ impl Reader<'_> {
     }
 
     pub(super) fn toml(&self, error: &toml::de::Error) -> Problem {
-        let at = error.span().map_or(0, |span| span.start);
-        let message = error.message().lines().collect::<Vec<_>>().join(", ");
-        let problem = self.error(at, &message);
-        if message.contains("expected a string") && message.contains("invalid type: integer") {
-            return problem.hint("put the value in quotes");
-        }
-        if message.contains("leading zero") {
-            return problem.hint("put the value in quotes: account_id = \"012345678901\"");
-        }
-        if message.contains("expected `=`") || message.contains("string values must be quoted") {
-            return problem.hint("the file is TOML: each line is `key = \"value\"`, with text in quotes");
-        }
-        problem
+        toml_error(error, 0, self.file, self.text.as_bytes())
     }
 
     pub(super) fn typed<'de, T: Deserialize<'de>>(&self, value: Spanned<DeValue<'de>>) -> Result<T, Problem> {
         let at = value.span().start;
-        T::deserialize(toml::de::ValueDeserializer::from(value)).map_err(|e| self.error(at, e.message()))
+        T::deserialize(toml::de::ValueDeserializer::from(value))
+            .map_err(|e| toml_error(&e, at, self.file, self.text.as_bytes()))
     }
 }
 

@@ -72,7 +72,7 @@ fn guards_that_cannot_hold_are_errors_with_their_line() {
     for (text, expected) in [
         (format!("elevate = \"admn\"\n{role}[role.admin]\n"), ":1: there is no [role.admn]"),
         (format!("{role}elevate = \"admin\"\n"), ":3: there is no [role.admin]"),
-        (format!("{role}elevate = true\n"), ":3: invalid type: boolean"),
+        (format!("{role}elevate = true\n"), ":3: `elevate` must be a string, but is the boolean `true`"),
         (format!("expires_after = \"30m\"\n{role}"), ":1: `expires_after` belongs in a role's table"),
         (format!("default_role = \"dev\"\n{role}expires_after = 1800\n"), ":4: the default role can't have"),
         (format!("{role}expires_after = \"119s\"\n"), ":3: expires_after `1m 59s` isn't between 2m and 12h"),
@@ -80,7 +80,7 @@ fn guards_that_cannot_hold_are_errors_with_their_line() {
         (format!("{role}expires_after = \"soon\"\n"), ":3: expires_after `soon` isn't a duration"),
         (format!("{role}confirm = \"accounts\"\n"), ":3: confirm `accounts` isn't a confirmation"),
         (format!("{role}confirm = \"true\"\n"), ":3: confirm `true` isn't a confirmation"),
-        (format!("{role}confirm = 1\n"), ":3: invalid type: integer"),
+        (format!("{role}confirm = 1\n"), ":3: `confirm` must be true, false or \"account\", but is the integer `1`"),
     ] {
         let problem = parse(&text).err().unwrap_or_else(|| panic!("{text}"));
         assert!(problem.summary.contains(&format!(".awsrole.toml{expected}")), "{problem}\n{text}");
@@ -114,7 +114,7 @@ fn reports_invalid_input_with_line_and_hint() {
         ("region = \"a\"\nregoin = \"b\"", ":2: unknown key `regoin`", "did you mean `region`?"),
         ("[role.dev]\nprofil = \"b\"", ":2: unknown key `profil`", "did you mean `profile`?"),
         ("zzzzzz = 1", ":1: unknown key `zzzzzz`", "the keys are:"),
-        ("\naccount_id = 222222222222", ":2: invalid type: integer `222222222222`, expected a string", "quotes"),
+        ("\naccount_id = 222222222222", ":2: `account_id` must be a string, but is the integer `222222222222`", "quotes"),
         ("duration_seconds = \"soon\"", ":1: duration_seconds `soon` isn't a duration", ""),
         ("duration_seconds = -1", ":1: duration_seconds `-1` isn't a duration", ""),
         ("\naccount_id = \"2222\"", ":2: account_id `2222` must be the 12 digits", ""),
@@ -137,12 +137,12 @@ fn reports_invalid_input_with_line_and_hint() {
         ("sso_region = \"eu-west-1\"", ":1: `sso_region` isn't allowed", "~/.aws/config"),
         ("sso_account_id = \"shop\"", ":1: sso_account_id `shop` must be the 12 digits", ""),
         ("sso_role_name = \"a b\"", ":1: sso_role_name `a b` contains a space", ""),
-        ("inherit = \"yes\"", ":1: invalid type: string", ""),
+        ("inherit = \"yes\"", ":1: `inherit` must be a boolean, but is the string \"yes\"", ""),
         ("default_role = \"prod\"\n[role.dev]\n", ":1: there is no [role.prod]", "the roles here are: dev"),
         ("role = 1", ":1: `role` is a table", ""),
         ("[role]\ndev = 1", ":2: `dev` belongs in a role's table", ""),
         ("[role.\"\"]\n", ":1: a role's name", ""),
-        ("region = \"a\"\nregion = \"b\"", ":2: duplicate key", ""),
+        ("region = \"a\"\nregion = \"b\"", ":2: `region` is defined twice, first in line 1", ""),
     ] {
         let problem = parse(text).unwrap_err();
         assert!(problem.summary.contains(summary), "{text}: {problem}");
