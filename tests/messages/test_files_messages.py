@@ -205,6 +205,18 @@ def test_own_config_is_broken(world, says):
     says()
 
 
+def test_key_of_the_user_in_a_project(world, says):
+    """A project file contains a key of the user's config.toml."""
+    refused(world, says, file("Plain") + "protect = true\n")
+
+
+def test_key_of_a_project_in_own_config(world, says):
+    """The user's config.toml contains a key of a project file."""
+    world.shop(file("Plain"))
+    world.write(".config/awsrole/config.toml", 'region = "eu-west-1"\n')
+    says()
+
+
 def test_key_twice(world, says):
     """A key is defined twice."""
     refused(world, says, file("Plain") + 'region = "eu-west-1"\nregion = "eu-west-2"\n')

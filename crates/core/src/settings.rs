@@ -3,4 +3,5 @@
 pub mod account_names;
 pub mod accounts;
 pub mod agent;
+pub mod key_names;
 pub mod user_config;

@@ -22,6 +22,7 @@ use crate::base::toml_error::toml_error;
 use crate::settings::account_names;
 use crate::settings::accounts::{Account, AccountName, Accounts, Color};
 use crate::settings::agent::{AgentKeys, AgentLimits};
+use crate::settings::key_names::hint_for_project_key;
 
 pub use organization::{Organization, login};
 
@@ -270,8 +271,10 @@ fn parse<T: DeserializeOwned>(
 fn unknown_key(at: &str, message: &str, explain: impl Fn(&str, &str) -> Option<Problem>) -> Option<Problem> {
     let mut names = message.strip_prefix("unknown field ")?.split('`').skip(1).step_by(2);
     let (name, known) = (names.next()?, names.collect::<Vec<_>>());
-    let unknown = || Problem::new(format!("{at}: unknown key `{name}`"));
-    Some(explain(at, name).unwrap_or_else(|| unknown().hint(suggestion(name, "the keys here are", &known))))
+    Some(explain(at, name).unwrap_or_else(|| match hint_for_project_key(name) {
+        Some(hint) => Problem::new(format!("{at}: `{name}` is a key of a project's file")).hint(hint),
+        None => Problem::new(format!("{at}: unknown key `{name}`")).hint(suggestion(name, "the keys here are", &known)),
+    }))
 }
 
 /// Checks the limits of agents.
@@ -345,5 +348,23 @@ impl RuleAsWritten {
             .map(|id| AccountId::parse(id).map_err(|e| wrong(format!("accounts: {e}"))))
             .collect::<Result<_, _>>()?;
         Ok(TrustRule { path, accounts, is_of_organization: file == context.paths.organization })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::key_names::USER_TABLES;
+
+    #[test]
+    fn the_tables_of_keys_are_those_of_the_types() {
+        for (table, keys) in USER_TABLES {
+            let text = format!("{}\nzzzzzzzz = 1\n", table.replace("ID", "222222222222"));
+            let problem = parse::<AsWritten>(Path::new("c"), text.as_bytes(), |_, _| None).err().unwrap();
+            let known = problem.hints[0].split_once(": ").unwrap().1.split(", ");
+            let known: Vec<&str> =
+                known.filter(|key| !["agent", "accounts"].contains(key) || keys.contains(key)).collect();
+            assert_eq!(known, keys, "{table}");
+        }
     }
 }

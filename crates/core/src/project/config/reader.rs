@@ -6,13 +6,13 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::RoleConfig;
 use crate::aws::source::write_session;
 use crate::base::location::Origin;
 use crate::base::location::line_of;
 use crate::base::problem::Problem;
 use crate::base::suggest::suggestion;
 use crate::base::toml_error::toml_error;
+use crate::settings::key_names::{PROJECT_KEYS, ROLE_KEYS, hint_for_user_key};
 
 /// Converts positions into lines and parser errors into problems.
 pub(super) struct Reader<'a> {
@@ -43,7 +43,7 @@ impl Reader<'_> {
 /// Returns the error for an unknown key: it belongs elsewhere, or it is misspelled.
 pub(super) fn unknown(at: &Reader<'_>, position: usize, name: &str, role: &str) -> Problem {
     const ELSEWHERE: [(&str, &str); 4] = [
-        ("runs a command", "credential_process mfa_process"),
+        ("runs a command", "credential_process"),
         (
             "chooses where requests go",
             "endpoint_url services sts_regional_endpoints use_fips_endpoint use_dualstack_endpoint proxy http_proxy https_proxy ca_bundle",
@@ -65,10 +65,13 @@ pub(super) fn unknown(at: &Reader<'_>, position: usize, name: &str, role: &str) 
             );
         }
     }
-    let top = ["agent", "default_role", "inherit", "profiles", "role"];
-    if !role.is_empty() && top.contains(&name) {
+    if let Some(hint) = hint_for_user_key(name) {
+        let what = format!("`{name}` isn't allowed in a project's file: it is a setting of the user");
+        return at.error(position, what).hint(hint);
+    }
+    if !role.is_empty() && PROJECT_KEYS.contains(&name) {
         return at.error(position, format!("`{name}` belongs to the top of the file, above the first [role.NAME]"));
     }
-    let known: Vec<&str> = RoleConfig::NAMES.into_iter().chain(top).collect();
+    let known: Vec<&str> = ROLE_KEYS.into_iter().chain(PROJECT_KEYS).collect();
     at.error(position, format!("unknown key `{name}`")).hint(suggestion(name, "the keys are", &known))
 }

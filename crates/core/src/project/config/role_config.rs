@@ -10,6 +10,7 @@ use crate::aws::duration::Seconds;
 use crate::aws::parameters::{ExternalId, MfaSerial, PermissionSet, Region, SessionName, SourceIdentity};
 use crate::aws::policy_document::Policy;
 use crate::aws::preset::Preset;
+use crate::settings::key_names::ROLE_KEYS;
 
 /// The settings of one role. Keys have the same names as in `~/.aws/config`, if they exist there.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -89,32 +90,7 @@ pub struct RoleConfig {
 
 impl RoleConfig {
     /// The names of all keys in the file.
-    pub const NAMES: [&str; 24] = [
-        "profile",
-        "role_arn",
-        "source_profile",
-        "source_role",
-        "credential_source",
-        "sso_session",
-        "sso_account_id",
-        "sso_role_name",
-        "mfa_serial",
-        "external_id",
-        "role_session_name",
-        "source_identity",
-        "duration_seconds",
-        "session_tags",
-        "transitive_session_tags",
-        "policy",
-        "policy_arns",
-        "preset",
-        "region",
-        "account_id",
-        "manual",
-        "confirm",
-        "expires_after",
-        "elevate",
-    ];
+    pub const NAMES: [&str; 24] = ROLE_KEYS;
 
     /// Returns true if the config sets `source_profile`, `credential_source` or a permission set. If so, the source
     /// settings of the AWS profile are ignored.

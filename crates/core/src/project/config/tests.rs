@@ -114,7 +114,11 @@ fn reports_invalid_input_with_line_and_hint() {
         ("region = \"a\"\nregoin = \"b\"", ":2: unknown key `regoin`", "did you mean `region`?"),
         ("[role.dev]\nprofil = \"b\"", ":2: unknown key `profil`", "did you mean `profile`?"),
         ("zzzzzz = 1", ":1: unknown key `zzzzzz`", "the keys are:"),
-        ("\naccount_id = 222222222222", ":2: `account_id` must be a string, but is the integer `222222222222`", "quotes"),
+        (
+            "\naccount_id = 222222222222",
+            ":2: `account_id` must be a string, but is the integer `222222222222`",
+            "quotes",
+        ),
         ("duration_seconds = \"soon\"", ":1: duration_seconds `soon` isn't a duration", ""),
         ("duration_seconds = -1", ":1: duration_seconds `-1` isn't a duration", ""),
         ("\naccount_id = \"2222\"", ":2: account_id `2222` must be the 12 digits", ""),
@@ -128,6 +132,12 @@ fn reports_invalid_input_with_line_and_hint() {
             "~/.aws/config",
         ),
         ("[role.x]\nendpoint_url = \"rm\"", ":2: `endpoint_url` isn't allowed", "~/.aws/config"),
+        (
+            "[role.x]\nprotect = true",
+            ":2: `protect` isn't allowed in a project's file: it is a setting of the user",
+            "set it in your config.toml, in [accounts.ID]",
+        ),
+        ("mfa_process = \"x\"", ":1: `mfa_process` isn't allowed", "set it in your config.toml"),
         ("[role.x]\ninherit = true", ":2: `inherit` belongs to the top", ""),
         (
             "[role.x]\nsso_start_url = \"https://x.example.com\"",

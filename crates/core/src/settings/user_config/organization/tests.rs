@@ -127,6 +127,7 @@ fn commands_and_wrong_values_are_errors_with_their_line() {
         ("[cache]\nkey = \"none\"", ":1: `cache` isn't"),
         ("[limits]\nwhole = \"1s\"", ":1: `limits` isn't"),
         ("[account.111111111111]", ":1: unknown key `account`"),
+        ("region = \"eu-west-1\"", ":1: `region` is a key of a project's file"),
         ("source_identity = \"alice\"", ":1: `source_identity` can't be `alice`"),
         ("\n\nrole_session_name = \"corp\"", ":3: role_session_name `corp` must contain `{user}`"),
         ("role_session_name = \"{user} {host}\"", ":1: role_session_name"),
