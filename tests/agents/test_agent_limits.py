@@ -124,7 +124,7 @@ def test_both_tables_apply(world):
 def test_a_command_for_an_agent_is_always_limited(world, shop):
     """Without an [agent] table it gets read access, even in a terminal of the user, and so do its children."""
     keys = world.exec_env(shop, "--agent")
-    assert not may_chain(world, keys) and keys["AWSROLE_AGENT"] == "limited:agent"
+    assert not may_chain(world, keys) and keys["AWSROLE_AGENT"] == "limited:unnamed"
     assert not may_chain(world, world.exec_env(shop, env={"AWSROLE_AGENT": keys["AWSROLE_AGENT"]}))
     assert may_chain(world, world.exec_env(shop, env=CLAUDE)), "without a table a recognized agent gets what the user gets"
     result = world.awsrole("credential-process", "--agent", "--dir", shop)

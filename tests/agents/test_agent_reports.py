@@ -79,7 +79,7 @@ def test_a_session_of_a_parent_is_called_so(world):
         assert told["shell"].get("selected_by_parent", False) == selected_by_parent
         assert ("a parent process selected this session, not the role above" in text) == selected_by_parent
         status = world.awsrole("status", cwd=folder, env={**held, **CLAUDE}).out
-        assert status.endswith(" for claude-code\n") == (bool(held) and not selected_by_parent), status
+        assert status.endswith(" for agent claude-code\n") == (bool(held) and not selected_by_parent), status
     assert "selected_by_parent" not in why(world, folder, env=full)[1]["shell"]
     assert "for " not in world.awsrole("status", cwd=folder, env=full).out
 

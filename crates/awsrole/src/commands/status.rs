@@ -53,7 +53,7 @@ pub(super) fn run(json: bool, long: bool, context: &Context, settings: &Settings
         let left = remaining(state, context);
         // Without this variable, the session is that of the user.
         let agent = Agent::recognize(&context.env).filter(|_| context.env.has(agent::VARIABLE));
-        let agent = agent.map(|agent| format!("for {}", agent.name()));
+        let agent = agent.map(|agent| format!("for agent {}", agent.name()));
         let words = [Some(state.role.as_str()), Some(account), left.as_deref(), agent.as_deref()];
         let words: Vec<String> = words.into_iter().flatten().filter(|word| !word.is_empty()).map(escape).collect();
         let color = id.and_then(|id| accounts.color(&id)).filter(|_| may_color(&io::stdout()));

@@ -31,8 +31,8 @@ const OF_ONE_AGENT: [(&str, &str); 9] = [
 /// Values that switch a variable off.
 const OFF: [&str; 3] = ["", "0", "false"];
 
-/// The name of an agent that doesn't say its own.
-const UNNAMED: &str = "agent";
+/// The name of an agent that doesn't say its own. Texts write "agent" before a name.
+const UNNAMED: &str = "unnamed";
 
 /// Maximum length of a name, in characters.
 const LONGEST_NAME: usize = 64;
@@ -197,8 +197,9 @@ fn detect(env: &Env) -> Option<(&'static str, String)> {
     }
     let variable = WITH_NAME.iter().find(|variable| is_on(variable))?;
     let name = env.text(variable).filter(|name| is_name(name) && name.contains(|c: char| c.is_ascii_alphabetic()));
-    // `AGENT=true` names no agent.
-    Some((variable, name.filter(|name| !name.eq_ignore_ascii_case("true")).unwrap_or(UNNAMED).to_owned()))
+    // `AGENT=true` and `AGENT=agent` name no agent.
+    let name = name.filter(|name| !["true", "agent"].iter().any(|other| name.eq_ignore_ascii_case(other)));
+    Some((variable, name.unwrap_or(UNNAMED).to_owned()))
 }
 
 /// Returns whether a text may be a name. It is printed, and sent to AWS as part of a description.
@@ -236,11 +237,12 @@ mod tests {
         for (value, name) in [
             ("goose", "goose"),
             ("claude-code_2.1.0", "claude-code_2.1.0"),
-            ("1", "agent"),
-            ("true", "agent"),
-            ("two words", "agent"),
-            ("a\u{1b}[2J", "agent"),
-            ("é", "agent"),
+            ("1", "unnamed"),
+            ("true", "unnamed"),
+            ("Agent", "unnamed"),
+            ("two words", "unnamed"),
+            ("a\u{1b}[2J", "unnamed"),
+            ("é", "unnamed"),
         ] {
             for variable in WITH_NAME {
                 assert_eq!(recognized(&[(variable, value)]), Some((name.to_owned(), false)), "{variable}={value}");
@@ -256,14 +258,14 @@ mod tests {
         for (value, name, always_limited) in [
             ("detected:claude-code", "claude-code", false),
             ("limited:claude-code", "claude-code", true),
-            ("", "agent", true),
-            ("0", "agent", true),
-            ("false", "agent", true),
-            ("person", "agent", true),
-            ("detected", "agent", true),
-            ("detected:", "agent", true),
-            ("detected:a b", "agent", true),
-            ("detected:a:b", "agent", true),
+            ("", "unnamed", true),
+            ("0", "unnamed", true),
+            ("false", "unnamed", true),
+            ("person", "unnamed", true),
+            ("detected", "unnamed", true),
+            ("detected:", "unnamed", true),
+            ("detected:a b", "unnamed", true),
+            ("detected:a:b", "unnamed", true),
             ("Detected:x", "x", true),
             (" detected:x", "x", true),
         ] {
@@ -281,7 +283,7 @@ mod tests {
         for (env, cause) in [
             ([("CLAUDECODE", "1")], "claude-code (CLAUDECODE is set)"),
             ([(VARIABLE, "detected:x")], "x (AWSROLE_AGENT is set)"),
-            ([(VARIABLE, "forged")], "agent (AWSROLE_AGENT is set)"),
+            ([(VARIABLE, "forged")], "unnamed (AWSROLE_AGENT is set)"),
             ([(VARIABLE, "limited:x")], "x (limited by an `--agent` option)"),
         ] {
             let env = Env(env.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect());
