@@ -55,10 +55,22 @@ def test_entering_and_new_sessions_are_told_apart(world, shop):
     world.write(".config/awsrole/config.toml", f'[accounts.{THERE}]\nname = "shop-prod"\n')
     lines = world.awsrole("history").out.splitlines()
     local, shop_prod = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", rf"shop-prod \({THERE}\)"
-    assert re.fullmatch(rf"{local}  assumed, new session  {ARN}  {shop_prod}  profile jump  ~/src/shop", lines[0])
-    assert re.fullmatch(rf"{local}  assumed  +{ARN}  {shop_prod}  profile jump  ~/src/shop", lines[1])
-    assert re.fullmatch(rf"{local}  exec  +arn:aws:iam::{HERE}:role/Build   {HERE}  +profile jump  ~/src/build", lines[3])
+    assert re.fullmatch(rf"{local}  assumed, new session  Deploy  {ARN}  {shop_prod}  profile jump  ~/src/shop", lines[0])
+    assert re.fullmatch(rf"{local}  assumed  +Deploy  {ARN}  {shop_prod}  profile jump  ~/src/shop", lines[1])
+    assert re.fullmatch(rf"{local}  exec  +Build   arn:aws:iam::{HERE}:role/Build   {HERE}  +profile jump  ~/src/build", lines[3])
+    assert world.awsrole("history", "-n", "2").out.split() == "\n".join(lines[-2:]).split()
+    assert world.awsrole("history", "--limit", "1", "--json").json == history(world)[-1:]
+    assert world.awsrole("history", "-n", "9").out.splitlines() == lines and world.awsrole("history", "-n", "0").out == ""
     assert len({line.index("arn:") for line in lines}) == len({line.index("profile jump") for line in lines}) == 1
+
+
+def test_a_role_has_its_name_in_the_project(world):
+    roles = role_file("Deploy", THERE)
+    folder = world.project("roles", f'default_role = "prod"\n[role.prod]\n{roles}[role.keys]\nprofile = "jump"\n', allow=True)
+    for role in ("prod", "keys"):
+        assert world.awsrole("exec", "--role", role, "--", "true", cwd=folder).code == 0
+    prod, keys = world.awsrole("history").out.splitlines()
+    assert f"  prod  {ARN}  " in prod and re.search(r"  keys  -  +-  ", keys)
 
 
 def test_columns_are_aligned_for_names_of_any_width(world, shop):

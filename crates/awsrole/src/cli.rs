@@ -185,9 +185,12 @@ pub(crate) enum Command {
     },
     /// List the roles that shells and commands received
     #[command(
-        after_help = "Examples:\n  awsrole history\n  awsrole history --json\n\nEach entry has the time, the recipient, the source and the directory. The\nnewest entry is the last. `new session` marks a session that AWS issued at\nthat time. The others came from the cache. For credential-process, only new\nsessions are listed. With --json each entry has the access key ID, as in\nCloudTrail. The last few thousand entries are kept. They contain no secrets."
+        after_help = "Examples:\n  awsrole history\n  awsrole history -n 20\n  awsrole history --json\n\nEach entry has the time, the recipient, the role, the source and the\ndirectory. The newest entry is the last. `new session` marks a session that AWS\nissued at that time. The others came from the cache. For credential-process,\nonly new sessions are listed. With --json each entry has the access key ID, as\nin CloudTrail. The last few thousand entries are kept. They contain no secrets."
     )]
     History {
+        /// Print only the last N entries
+        #[arg(short = 'n', long, value_name = "N")]
+        limit: Option<usize>,
         /// Print JSON
         #[arg(long)]
         json: bool,

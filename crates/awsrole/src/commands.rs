@@ -86,7 +86,7 @@ pub(crate) fn run(command: Command, context: &Context, settings: &Settings) -> R
             revoke::run(&revoke::RevokeOptions { role, user, admin: profile, json }, context, settings)
         }
         Command::Refresh { all } => refresh::run(all, context, settings),
-        Command::History { json } => history::run(json, context, settings),
+        Command::History { limit, json } => history::run(limit, json, context, settings),
         Command::Logout { sso: Some(None), all: true, .. } => sign_out::run_all(context, settings),
         Command::Logout { sso: Some(named), .. } => sign_out::run(named.as_deref(), context, settings),
         Command::Logout { place, all, sso: None } => logout::run(place, all, context, settings),

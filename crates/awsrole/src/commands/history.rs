@@ -12,10 +12,16 @@ use crate::report::{CommandError, Outcome};
 use awsrole_system::local_time;
 use awsrole_system::print::out;
 
-pub(super) fn run(json: bool, context: &Context, settings: &Settings) -> Result<Outcome, CommandError> {
+pub(super) fn run(
+    limit: Option<usize>,
+    json: bool,
+    context: &Context,
+    settings: &Settings,
+) -> Result<Outcome, CommandError> {
     let accounts = settings.get()?.accounts.clone();
-    let entries = History::in_dir(&context.paths.state).read().into_iter();
-    let entries: Vec<Named> = entries.map(|entry| entry.named(&accounts)).collect();
+    let entries = History::in_dir(&context.paths.state).read();
+    let skipped = limit.map_or(0, |limit| entries.len().saturating_sub(limit));
+    let entries: Vec<Named> = entries.into_iter().skip(skipped).map(|entry| entry.named(&accounts)).collect();
     if json {
         let text = to_json(&entries)?;
         out(&(text + "\n"))?;
@@ -30,7 +36,7 @@ fn local(at: &str) -> String {
 }
 
 /// Number of aligned columns. The rest of a line isn't aligned.
-const COLUMNS: usize = 5;
+const COLUMNS: usize = 6;
 
 /// The largest width of a column. A longer text moves only the rest of its own line.
 const MAX_WIDTH: usize = 64;
@@ -74,7 +80,7 @@ fn row(named: &Named, context: &Context) -> ([String; COLUMNS], String) {
         (Recipient::Console, false) => "console",
         (Recipient::CredentialProcess, _) => "credential-process",
     };
-    let role = entry.role_arn.as_ref().unwrap_or(&entry.role);
+    let role_arn = entry.role_arn.as_deref().unwrap_or("-");
     let account = match (account_name, &entry.account) {
         (Some(name), Some(id)) => format!("{name} ({id})"),
         (_, id) => id.clone().unwrap_or("-".to_owned()),
@@ -82,6 +88,6 @@ fn row(named: &Named, context: &Context) -> ([String; COLUMNS], String) {
     let directory = context.shorten(Path::new(&entry.directory));
     let profile = entry.profile.as_ref().map(|name| format!("  --profile {name}")).unwrap_or_default();
     let agent = entry.agent.as_ref().map(|name| format!("  agent {name}")).unwrap_or_default();
-    let cells = [&local(&entry.at), what, role, &account, &entry.source];
+    let cells = [&local(&entry.at), what, &entry.role, role_arn, &account, &entry.source];
     (cells.map(escape), escape(&format!("{directory}{profile}{agent}")))
 }
