@@ -265,3 +265,16 @@ def test_too_many_policies_name_their_lines(world):
     for path in (r"x/x/\.awsrole\.toml:3", r"x/\.awsrole\.toml:3", r"src/\.awsrole\.toml:2"):
         assert re.search(rf"policy \(\S*{path}\)", said), result.err
     assert world.exec_env(folder)["AWSROLE_ROLE"] == "shop-dev"
+
+
+def test_agents_are_not_asked_what_init_writes(world):
+    """Not on a terminal either. The options that answer the questions are hints."""
+    folder = world.home / "src/new"
+    folder.mkdir(parents=True)
+    tty = pexpect.spawn(str(binary("awsrole")), ["init"], cwd=str(folder), env=world.environment(**CLAUDE), timeout=30, encoding="utf-8")
+    tty.expect(pexpect.EOF)
+    tty.close()
+    first, options, *_ = tty.before.replace("\r\n", "\n").splitlines()
+    assert first == "awsrole: no role given, and agents are not asked" and "`awsrole init --profile NAME`" in options, tty.before
+    assert tty.exitstatus == 2 and list(folder.iterdir()) == []
+    assert world.awsrole("init", "--profile", "shop-dev", cwd=folder, env=CLAUDE).code == 0

@@ -66,9 +66,9 @@ pub(super) fn run(
     let terminal = match set {
         Some(set) if set.is_complete() => None,
         // Without a terminal, what the options don't name must be unambiguous.
-        Some(_) => Terminal::open().ok(),
+        Some(_) => terminal(context).ok(),
         None if wanted.profile.is_some() || wanted.role_arn.is_some() => None,
-        None => Some(terminal(&profiles)?),
+        None => Some(terminal(context).map_err(|why| no_role(why, &profiles))?),
     };
     let questions = terminal.map(|terminal| Questions {
         terminal,
@@ -99,9 +99,8 @@ pub(super) fn run(
     write_new(&path, text.as_bytes()).map_err(failed)?;
     // The hook, or a command that needs the role, reports that the file isn't allowed yet.
     print_notice(format!("wrote {}", context.shorten(&path)));
-    let may_allow = Agent::recognize(&context.env).is_none();
     match questions {
-        Some(questions) if may_allow && questions.yes("allow it now?")? => super::allow::run(
+        Some(questions) if questions.yes("allow it now?")? => super::allow::run(
             Some(path),
             super::allow::Consent::GivenFor(&text),
             super::allow::Strictness::Warn,
@@ -128,7 +127,7 @@ fn confirm_directory(path: &Path, context: &Context) -> Result<(), CommandError>
     }
     let shown = context.shorten(dir);
     let what = format!("a file in {shown} would apply to every directory below it");
-    let Ok(terminal) = Terminal::open() else {
+    let Ok(terminal) = terminal(context) else {
         let problem = Problem::new(what).hint("change to the directory of a project, or add `--yes`");
         return Err(problem.into());
     };
@@ -139,14 +138,23 @@ fn confirm_directory(path: &Path, context: &Context) -> Result<(), CommandError>
     }
 }
 
-/// Returns the terminal for prompts if no option selects the role.
-fn terminal(profiles: &Profiles) -> Result<Terminal, CommandError> {
-    Terminal::open().map_err(|_| CommandError {
-        problem: Problem::new("no role given, and there is no terminal to prompt on")
+/// Returns the terminal for prompts, or the reason why nobody can answer. An agent may have a terminal, but it would wait
+/// there for its user, who doesn't see the question.
+fn terminal(context: &Context) -> Result<Terminal, &'static str> {
+    match Agent::recognize(&context.env) {
+        Some(_) => Err("agents are not asked"),
+        None => Terminal::open().map_err(|_| "there is no terminal to prompt on"),
+    }
+}
+
+/// Returns the error that no option selects the role, and nobody can be asked.
+fn no_role(why: &str, profiles: &Profiles) -> CommandError {
+    CommandError {
+        problem: Problem::new(format!("no role given, and {why}"))
             .hint("`awsrole init --profile NAME`, or `awsrole init --role-arn ARN --source-profile NAME`")
             .hint(suggestion("", "the existing profiles are", &profiles.names())),
         outcome: Outcome::Code(2),
-    })
+    }
 }
 
 /// Returns the account of the role, if it is known without calling AWS.
