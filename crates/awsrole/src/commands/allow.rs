@@ -95,7 +95,7 @@ pub(super) fn run(
     }
     if strictness == Strictness::Refuse && !problems.is_empty() {
         return Err(Problem::new(format!("{} was not allowed, because of what is above", context.shorten(&files[0])))
-            .hint("fix it, or run `awsrole allow` without --strict")
+            .hint("fix it, or omit `--strict`")
             .into());
     }
     let nearest = context.shorten(&chain.nearest().path);
@@ -152,7 +152,7 @@ fn agreed() -> Result<bool, Problem> {
     }
     let nobody = |_| {
         Problem::new("nothing was recorded: this process is not in the foreground of the terminal")
-            .hint("run it in the foreground, or `awsrole allow --yes`")
+            .hint("run it in the foreground, or add `--yes`")
     };
     Ok(Terminal::open().map_err(nobody)?.confirm("Allow?"))
 }
