@@ -46,6 +46,16 @@ def test_a_session_that_does_not_exist_is_not_shown_as_a_source(world):
     assert "role            unknown: there is no [sso-session corp]\n" in said and "none: a session" not in said
 
 
+def test_each_thing_is_shown_once(world):
+    """The reason of a failure is in the warning, and a role that inherits all its keys names the one that it equals."""
+    roles = 'default_role = "a"\nprofile = "shop-dev"\n[role.a]\n[role.b]\n[role.c]\nregion = "eu-west-2"\n[role.d]\nprofile = "jmup"\n'
+    said = world.allow(world.project("new", roles)).err
+    assert "[role.b]\n  the same as [role.a]\n[role.c]\n  role    " in said, said
+    assert said.count("there is no profile `jmup`") == 1 and said.count("profile jmup\n") == 2, said
+    nameless = world.allow(world.project("other", 'profile = "shop-dev"\n[role.a]\n')).err
+    assert "[role.a]\n  the same as the role without a name\n" in nameless, nameless
+
+
 def test_what_works_has_no_warning(world):
     for text in (DEPLOY, 'profile = "shop-dev"\n', f'[role.a]\n{DEPLOY}[role.b]\nprofile = "shop-dev"\n'):
         folder = world.project("new", text)

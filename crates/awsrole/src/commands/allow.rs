@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
-use awsrole_core::explain::summary::{assumed_by_cd, problems, summarize};
+use awsrole_core::explain::summary::{Summary, assumed_by_cd, problems, summarize};
 use awsrole_core::plan::requester::Requester;
 use awsrole_core::project::approval::{
     ApprovalStatus, Approvals, Chain, Changed, FileChange, InMain, denied_base, untrusted_approvals,
@@ -173,12 +173,14 @@ fn show_summary(
     if has_names {
         show_file()?;
     }
-    for summary in summaries {
-        if let Some(name) = summary.name {
+    for (index, summary) in summaries.iter().enumerate() {
+        if let Some(name) = &summary.name {
             print_line(format!("[role.{name}]"));
         }
-        for (label, text) in summary.lines {
-            show_line(label, &text);
+        match summaries[..index].iter().find(|earlier| earlier.lines == summary.lines) {
+            Some(Summary { name: Some(name), .. }) => print_line(format!("  the same as [role.{name}]")),
+            Some(Summary { name: None, .. }) => print_line("  the same as the role without a name"),
+            None => summary.lines.iter().for_each(|(label, text)| show_line(label, text)),
         }
     }
     if has_names { Ok(()) } else { show_file() }

@@ -136,9 +136,8 @@ fn lines(
         (None, Ok(InitialSource::PermissionSet)) => {
             keys.sso_session.as_ref().map(|name| format!("[sso-session {name}]"))
         }
-        (None, Ok(InitialSource::Own(_) | InitialSource::RoleAlone(_) | InitialSource::Missing) | Err(_)) => {
-            keys.profile.as_ref().map(|name| format!("profile {name}"))
-        }
+        // The line "through" names the profile.
+        (None, Ok(InitialSource::Own(_) | InitialSource::RoleAlone(_) | InitialSource::Missing) | Err(_)) => None,
     };
     // The permission set has a line of its own.
     let seen_source = seen.filter(|_| !keys.names_permission_set()).map(|seen| seen.source.clone());
@@ -208,11 +207,11 @@ fn permission_set(seen: &Preview, accounts: &Accounts) -> Option<String> {
     seen.permission_set.as_ref().map(|name| format!("{name} in {account}"))
 }
 
-/// Returns the chain if it has more than one role, or the reason why it can't be resolved.
+/// Returns the chain if it has more than one role, or that it can't be resolved. [`problems`] has the reason.
 fn chain(previewed: &Result<Preview, Problem>, accounts: &Accounts) -> Vec<String> {
     let seen = match previewed {
         Ok(seen) => seen,
-        Err(problem) => return vec![format!("can't be resolved: {}", problem.summary)],
+        Err(_) => return vec!["can't be resolved: see the warning below".to_owned()],
     };
     if seen.roles.len() < 2 {
         return Vec::new();
