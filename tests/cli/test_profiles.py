@@ -304,3 +304,15 @@ def test_a_shell_with_the_hook_gives_it_back(world):
     done = subprocess.run([binary("awsrole"), "exec", "--profile", "shop-dev", "--", "bash", "-i"], cwd=world.home,
                           env=world.environment(AWS_PROFILE="other"), input=script, capture_output=True, text=True, timeout=60)
     assert "role: key: profile:other" in done.stdout, done
+
+
+def test_hints_name_the_role_that_an_option_selects(world):
+    """Without the option they would be about the role of the shell."""
+    roles = f'default_role = "near"\n[role.near]\n{DEPLOY}[role.shut]\n{DEPLOY.replace("Deploy", "Closed")}'
+    folder = world.project("shop", roles, allow=True)
+    for command in (["exec"], ["env"], ["credential-process"]):
+        words = [*command, "--role", "shut", *(["--", "true"] if command == ["exec"] else [])]
+        said = world.awsrole(*words, cwd=folder).err
+        assert "`awsrole why --" in said and "--role shut` for all causes, then repeat the command" in said, said
+        assert "`awsrole policy`" not in said and "awsrole refresh" not in said, said
+    assert "`awsrole policy --role shut`" in world.awsrole("why", "--role", "shut", cwd=folder).out

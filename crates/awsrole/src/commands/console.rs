@@ -45,7 +45,7 @@ pub(super) fn run(
             duration,
         )
     });
-    let address = console.address(&token.map_err(CommandError::aws)?);
+    let address = console.address(&token.map_err(|problem| CommandError::aws(held.target.with_options(problem)))?);
     if print {
         out(&address)?;
         out("\n")?;

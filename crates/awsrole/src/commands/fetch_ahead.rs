@@ -51,18 +51,10 @@ pub(super) fn fetch_ahead(
             Ok(Outcome::Done)
         }
         Err(failed) => {
-            let mut error = CommandError::from(failed);
-            let again = format!("`awsrole use {}`", options.strip_prefix("--role ").unwrap_or(options));
-            let policy = format!("`awsrole policy {options}`");
-            let problem = &mut error.problem;
-            for text in problem.hints.iter_mut().chain(&mut problem.causes) {
-                *text = text.replace("`awsrole policy`", &policy);
-            }
-            for hint in &mut error.problem.hints {
-                *hint = hint.replace("`awsrole login`", &format!("`awsrole login {options}`"));
-                *hint = hint.replace("`awsrole refresh`", &again);
-            }
-            print_error_of_kept_role(&error.problem, &held.role, &format!("awsrole why {options}"));
+            let error = CommandError::from(failed);
+            let again = format!("awsrole use {}", options.strip_prefix("--role ").unwrap_or(options));
+            let problem = error.problem.of_selected_role(options, &again);
+            print_error_of_kept_role(&problem, &held.role, &format!("awsrole why {options}"));
             Ok(error.outcome)
         }
     }

@@ -107,7 +107,7 @@ impl PlannedRole {
             obtain(plan, &cache, providers, options).map_err(|failed| target.failed(failed))
         })?;
         if let Some(problem) = &obtained.problem {
-            print_error(problem);
+            print_error(&target.with_options(problem.clone()));
             if let Some(expires) = obtained.credentials.expiration {
                 print_notice(format!("{}: {}", plan.title(), local_time::still_valid(expires, context.now)));
             }

@@ -4,7 +4,7 @@ use awsrole_core::aws::source::{Claims, Source};
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::{AwsRefusal, Problem};
 use awsrole_core::plan::required_policies::{Pair, required_policies, to_text};
-use awsrole_core::plan::role_plan::{RolePlan, Step};
+use awsrole_core::plan::role_plan::Step;
 use awsrole_core::session::advice::missing_policy;
 use awsrole_core::session::cache::Cache;
 use awsrole_core::session::fetch::fetch_caller_arn;
@@ -22,15 +22,16 @@ pub(super) fn run(
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
-    let Target { outer, plan, .. } = Target::of(target, context, settings)?;
+    let target = Target::of(target, context, settings)?;
+    let plan = &target.plan;
     let is_limited = plan.steps.iter().any(|step| matches!(step, Step::GetScopedCredentials(_)));
     if plan.role_arn().is_none() && !is_limited {
         return Err(Problem::new(format!("{} assumes no role, so no policies are needed", plan.title())).into());
     }
     let cache = Cache::open(context, settings.or_default().key);
-    let (first, claims) = first_caller(&plan, &cache, &outer, settings)?;
-    let required = required_policies(&plan, &first, claims.as_ref());
-    let failure = cache.last_failure(&cache.keys(&plan), context.now);
+    let (first, claims) = first_caller(&target, &cache, settings)?;
+    let required = required_policies(plan, &first, claims.as_ref());
+    let failure = cache.last_failure(&cache.keys(plan), context.now);
     let refusal = failure.as_ref().and_then(|failure| failure.problem.refusal.as_deref());
     let required = missing(required, refusal.filter(|refusal| refusal.code.starts_with("AccessDenied")));
     if json {
@@ -43,12 +44,8 @@ pub(super) fn run(
 }
 
 /// Returns the ARN that makes the first call, and the claims of the token if it is a web identity.
-fn first_caller(
-    plan: &RolePlan,
-    cache: &Cache,
-    outer: &Context,
-    settings: &Settings,
-) -> Result<(String, Option<Claims>), CommandError> {
+fn first_caller(target: &Target, cache: &Cache, settings: &Settings) -> Result<(String, Option<Claims>), CommandError> {
+    let Target { outer, plan, .. } = target;
     if let Source::WebIdentity(token) = &plan.source {
         let claims = Claims::load(&token.token_file).ok_or_else(|| {
             Problem::new(format!("{} contains no OIDC token", outer.shorten(&token.token_file))).hint(
@@ -60,8 +57,8 @@ fn first_caller(
     let options = ObtainOptions::interactive(outer.now);
     let arn = super::providers::with_providers(outer, settings, true, |providers| {
         fetch_caller_arn(plan, cache, providers, options)
-    })?;
-    Ok((arn, None))
+    });
+    Ok((arn.map_err(|failed| target.failed(failed))?, None))
 }
 
 /// Keeps the policies that are known to be missing since the last attempt, or all if nothing is known.

@@ -97,6 +97,22 @@ pub(super) fn selected(
     SelectedProfile::of_permission_set(&session, &account, role_name).map(Some)
 }
 
+/// Returns the options that select a role of a project, or a profile. Empty for the role of this shell or directory.
+pub(super) fn selection(role: Option<&str>, dir: Option<&Path>, profile: Option<&SelectedProfile>) -> String {
+    let profile = profile.map(|profile| format!("--profile={}", common::quoted(profile.name())));
+    let dir = dir.map(|dir| format!("--dir {}", common::quoted(&dir.to_string_lossy())));
+    let role = role.map(|role| format!("--role {}", common::quoted(role)));
+    [profile, dir, role].into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// Returns a problem with the options of [`selection`] in its hints.
+pub(super) fn with_options(problem: Problem, options: &str) -> Problem {
+    match options {
+        "" => problem,
+        _ => problem.of_selected_role(options, &format!("awsrole exec {options} -- true")),
+    }
+}
+
 /// A role that a command selects, and its plan.
 pub(super) struct Target {
     /// The context without awsrole's exports. Its directory is the working directory, regardless of `--dir`.
@@ -104,6 +120,8 @@ pub(super) struct Target {
     pub(super) place: Place,
     /// The `[role.NAME]` that was given or chosen.
     pub(super) role: Option<String>,
+    /// The options that select the same role in other commands. Empty for the role of this shell or directory.
+    options: String,
     pub(super) plan: RolePlan,
     /// What must happen before the role is obtained.
     pub(super) guard: Guard,
@@ -141,6 +159,7 @@ impl Target {
     ) -> Result<Self, CommandError> {
         let may_be_chosen = may_be_chosen && options.role.is_none();
         let is_named = options.place.profile.is_some() || options.place.set.account.is_some();
+        let (dir, named) = (options.place.dir.clone(), options.role.clone());
         let (outer, place) = Place::of(options.place, may_be_chosen, context, settings)?;
         let requester = Requester::of(&outer, settings)?;
         let (role, chosen, plan) = match &place {
@@ -182,7 +201,11 @@ impl Target {
             (_, Place::Project(project)) => choice::end(project.allowed.config(), role.as_deref(), outer.now),
             (_, Place::Profile(_)) => None,
         };
-        Ok(Self { outer, place, role, plan, guard, until, confirmed })
+        let options = match &place {
+            Place::Project(_) => selection(named.as_deref(), dir.as_deref(), None),
+            Place::Profile(profile) => selection(None, None, Some(profile)),
+        };
+        Ok(Self { outer, place, role, options, plan, guard, until, confirmed })
     }
 
     /// Checks that the user named a project's role, if it has `manual` or belongs to a protected account. A profile is
@@ -231,17 +254,15 @@ impl Target {
         }
     }
 
-    /// Converts an error of obtaining the role. For a profile, its hints name the commands that work in any directory.
-    pub(super) fn failed(&self, mut failed: ObtainError) -> CommandError {
-        if let Some(name) = self.profile() {
-            for hint in &mut failed.problem.hints {
-                *hint = hint.replace("`awsrole login`", &format!("`awsrole login --profile={name}`"));
-                if hint.contains("`awsrole refresh`") {
-                    *hint = format!("run `awsrole exec --profile={name} -- true` in a terminal");
-                }
-            }
-        }
-        CommandError::from(failed)
+    /// Converts an error of obtaining the role.
+    pub(super) fn failed(&self, failed: ObtainError) -> CommandError {
+        let error = CommandError::from(failed);
+        CommandError { problem: self.with_options(error.problem), ..error }
+    }
+
+    /// Returns a problem of the role with the options that select it in its hints.
+    pub(super) fn with_options(&self, problem: Problem) -> Problem {
+        with_options(problem, &self.options)
     }
 
     /// Returns the profile that `--profile` names.

@@ -33,7 +33,9 @@ pub(super) fn run(
         false => None,
     };
     let ends = in_use.is_some();
-    let mut report = match super::target::selected(&place, context, settings)?.or(in_use) {
+    let profile = super::target::selected(&place, context, settings)?.or(in_use);
+    let options = super::target::selection(role.as_deref(), place.dir.as_deref(), profile.as_ref());
+    let mut report = match profile {
         Some(profile) => why_profile(context, &outer, settings, &profile),
         None => {
             let files = upward(&super::common::directory(place.dir, context)?);
@@ -62,7 +64,7 @@ pub(super) fn run(
     if let Some(missing) = &missing {
         report.next = format!("nothing in this shell, which has no hook: {missing}");
     }
-    report.problem = report.problem.as_ref().map(for_reader);
+    report.problem = report.problem.map(|problem| for_reader(&super::target::with_options(problem, &options)));
     if json {
         let text = to_json(&report)?;
         out(&(text + "\n"))?;

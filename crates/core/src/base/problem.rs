@@ -42,6 +42,9 @@ pub struct AwsRefusal {
     pub others: Vec<String>,
     /// The other possible causes in full. Only `awsrole why` prints them.
     pub details: Vec<String>,
+    /// The options that select the role in other commands. `None` for the role of the shell.
+    #[serde(skip)]
+    pub options: Option<String>,
 }
 
 /// The maximum number of rows of a refusal at [`COLUMNS`] columns. It is printed again at each `cd`.
@@ -103,7 +106,7 @@ impl Problem {
     #[must_use]
     pub fn refused(mut self, step: Option<usize>, code: &str, message: &str) -> Self {
         let (code, message, others, details) = (code.to_owned(), message.to_owned(), Vec::new(), Vec::new());
-        self.refusal = Some(Box::new(AwsRefusal { step, code, message, others, details }));
+        self.refusal = Some(Box::new(AwsRefusal { step, code, message, others, details, options: None }));
         self
     }
 
@@ -121,6 +124,25 @@ impl Problem {
     pub fn detail(mut self, cause: impl Display) -> Self {
         if let Some(refusal) = &mut self.refusal {
             refusal.details.push(cause.to_string());
+        }
+        self
+    }
+
+    /// Adapts the commands in the texts to a role that `options` select, such as `--role prod`. `again` gets this role,
+    /// in place of `awsrole refresh`, which is only about the role of the shell.
+    #[must_use]
+    pub fn of_selected_role(mut self, options: &str, again: &str) -> Self {
+        let with_options = ["why", "policy", "login"].map(|name| (name, format!("`awsrole {name} {options}`")));
+        let adapt = |text: &mut String| {
+            for (name, command) in &with_options {
+                *text = text.replace(&format!("`awsrole {name}`"), command);
+            }
+            *text = text.replace("`awsrole refresh`", &format!("`{again}`"));
+        };
+        self.hints.iter_mut().chain(&mut self.causes).for_each(adapt);
+        if let Some(refusal) = &mut self.refusal {
+            refusal.others.iter_mut().chain(&mut refusal.details).for_each(adapt);
+            refusal.options = Some(options.to_owned());
         }
         self
     }
@@ -198,7 +220,13 @@ fn rows(line: &str) -> usize {
 
 impl Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text(THEN))
+        match self.refusal.as_ref().and_then(|refusal| refusal.options.as_deref()) {
+            None => f.write_str(&self.text(THEN)),
+            Some(options) => {
+                let why = format!("  run `awsrole why {}` for all causes, then repeat the command", escape(options));
+                f.write_str(&self.text(&why))
+            }
+        }
     }
 }
 
@@ -322,6 +350,18 @@ mod tests {
         assert_eq!((full.causes, full.hints, full.refusal), (vec!["C: m".into()], vec!["a".into(), "c".into()], None));
         let text = refused(&"x".repeat(800));
         assert!(text.contains("xxx") && !text.contains("cause 1") && text.ends_with(THEN), "{text}");
+    }
+
+    #[test]
+    fn commands_are_about_the_selected_role() {
+        let problem = Problem::new("STS refused it").refused(Some(0), "AccessDenied", "no");
+        let problem =
+            problem.hint("`awsrole policy` prints it").hint("run `awsrole refresh`").other("see `awsrole why`");
+        assert_eq!(
+            problem.of_selected_role("--role prod", "awsrole use prod").to_string(),
+            "awsrole: STS refused it\n  hint: `awsrole policy --role prod` prints it\n  hint: run `awsrole use prod`\n  \
+             or: see `awsrole why --role prod`\n  run `awsrole why --role prod` for all causes, then repeat the command"
+        );
     }
 
     #[test]
