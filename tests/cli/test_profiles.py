@@ -316,3 +316,4 @@ def test_hints_name_the_role_that_an_option_selects(world):
         assert "`awsrole why --" in said and "--role shut` for all causes, then repeat the command" in said, said
         assert "`awsrole policy`" not in said and "awsrole refresh" not in said, said
     assert "`awsrole policy --role shut`" in world.awsrole("why", "--role", "shut", cwd=folder).out
+    assert f"`awsrole why --dir {folder}`" in world.awsrole("credential-process", cwd=world.project("shop", roles.replace('"near"', '"shut"'), allow=True)).err

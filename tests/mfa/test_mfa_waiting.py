@@ -320,7 +320,7 @@ until [ -e go ]; do sleep 0.1; done
     first.send(world.sts.unused_totp("alice") + "\r")
     wait_for(lambda: (shop / "waits").exists(), 60)
     said = (shop / "said").read_text()
-    assert "needs an MFA code" in said and "`awsrole exec -- true`" in said
+    assert "needs an MFA code" in said and f"`awsrole exec --dir {shop} -- true`" in said
     second.type(f"{world.binary} exec -- true")
     second.asked()
     second.answer(world.sts.unused_totp("alice"))

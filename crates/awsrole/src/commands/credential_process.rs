@@ -32,11 +32,15 @@ pub(super) enum ProcessConsent {
 }
 
 pub(super) fn run(
-    target: TargetOptions,
+    mut target: TargetOptions,
     consent: &ProcessConsent,
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
+    if target.place.is_empty() {
+        // A hint is read somewhere else than in the directory of the SDK.
+        target.place.dir = Some(context.dir.clone()).filter(|dir| !dir.as_os_str().is_empty());
+    }
     let target = Target::without_choice(target, context, settings)?;
     target.require_name()?;
     let Target { outer, plan, .. } = &target;

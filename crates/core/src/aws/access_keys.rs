@@ -254,8 +254,8 @@ impl KeyStoreError {
         let locked = Problem::new(format!("{store} is locked, and profile {} needs its keys", place.profile));
         match self {
             Self::NotNow => locked
-                .because("awsrole doesn't prompt in a new shell or a background process")
-                .hint("run `awsrole refresh` in the directory to be prompted"),
+                .because("awsrole prompts only on `cd` and for commands that you type")
+                .hint("run `awsrole refresh` in a terminal to be prompted"),
             Self::NoTerminal => locked
                 .because("this process isn't in the foreground of a terminal")
                 .hint("run `awsrole refresh` in a terminal to be prompted"),

@@ -149,8 +149,8 @@ impl MfaError {
         let needs = Problem::new(format!("{what} needs an MFA code"));
         match self {
             Self::NotNow => needs
-                .because("awsrole doesn't prompt in a new shell, in a background process or while a command runs")
-                .hint("run `awsrole refresh` in the directory to be prompted (without the hook: `awsrole exec -- true`)"),
+                .because("awsrole prompts only on `cd` and for commands that you type")
+                .hint("run `awsrole refresh` in a terminal to be prompted"),
             Self::NoTerminal => needs
                 .because("this process isn't in the foreground of a terminal")
                 .hint("run `awsrole refresh` in a terminal to be prompted, or set `mfa_process` in your config.toml to print codes"),
