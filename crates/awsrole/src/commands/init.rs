@@ -138,8 +138,9 @@ fn confirm_directory(path: &Path, context: &Context) -> Result<(), CommandError>
     }
 }
 
-/// Returns the terminal for prompts, or the reason why nobody can answer. An agent may have a terminal, but it would wait
-/// there for its user, who doesn't see the question.
+/// Returns the terminal for prompts, or the reason why nobody can answer.
+///
+/// An agent may have a terminal, but it would wait there for its user, who doesn't see the question.
 fn terminal(context: &Context) -> Result<Terminal, &'static str> {
     match Agent::recognize(&context.env) {
         Some(_) => Err("agents are not asked"),
