@@ -113,15 +113,14 @@ def test_from_a_sign_in_to_a_file(corp):
 
 def test_an_agent_is_offered_neither_a_sign_in_nor_an_approval(corp):
     run = Init(corp, CLAUDECODE="1")
-    run.answer(WHICH, "corp")
+    assert run.end() == 2 and "`awsrole init --sso-session corp --account ACCOUNT --role-name NAME`" in run.said, run.said
+    options = ("--sso-session", "corp", "--account", "shop-prod", "--role-name", "Admin")
+    run = Init(corp, *options[:4], CLAUDECODE="1")
     assert run.end() == 4 and "sign in to corp now?" not in run.said, run.said
     assert "hint: only your user can run `awsrole login`" in " ".join(run.said.split()), run.said
     sign_in(corp)
-    run = Init(corp, CLAUDECODE="1")
-    for question, answer in ((WHICH, "corp"), ("awsrole: account: ", "shop-prod"), ("awsrole: permission set: ", "admin"),
-                             ("(empty: none)? ", ""), ("are exported? [Y/n] ", ""), (".awsrole.toml? [Y/n] ", "")):
-        run.answer(question, answer)
-    assert run.end() == 0 and "allow it now?" not in run.said and "wrote ~/src/new/.awsrole.toml" in run.said
+    run = Init(corp, *options, CLAUDECODE="1")
+    assert run.end() == 0 and "?" not in run.said and "wrote ~/src/new/.awsrole.toml" in run.said, run.said
     assert corp.awsrole("exec", "--", "true", cwd=corp.home / "src/new").code == 3
 
 

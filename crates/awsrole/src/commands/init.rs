@@ -14,6 +14,7 @@ use awsrole_core::base::agent::Agent;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::files::write_new;
 use awsrole_core::base::problem::{Problem, escape};
+use awsrole_core::base::quote::shell_quote;
 use awsrole_core::base::suggest::suggestion;
 use awsrole_core::project::discover::FILE_NAME;
 use awsrole_core::settings::user_config::Settings;
@@ -150,12 +151,15 @@ fn terminal(context: &Context) -> Result<Terminal, &'static str> {
 
 /// Returns the error that no option selects the role, and nobody can be asked.
 fn no_role(why: &str, profiles: &Profiles) -> CommandError {
-    CommandError {
-        problem: Problem::new(format!("no role given, and {why}"))
-            .hint("`awsrole init --profile NAME`, or `awsrole init --role-arn ARN --source-profile NAME`")
-            .hint(suggestion("", "the existing profiles are", &profiles.names())),
-        outcome: Outcome::Code(2),
-    }
+    let problem = Problem::new(format!("no role given, and {why}"))
+        .hint("`awsrole init --profile NAME`, or `awsrole init --role-arn ARN --source-profile NAME`");
+    let session = profiles.sso_sessions().first().and_then(|session| shell_quote(&session.name));
+    let problem = match session {
+        Some(name) => problem.hint(format!("`awsrole init --sso-session {name} --account ACCOUNT --role-name NAME`")),
+        None => problem,
+    };
+    let problem = problem.hint(suggestion("", "the existing profiles are", &profiles.names()));
+    CommandError { problem, outcome: Outcome::Code(2) }
 }
 
 /// Returns the account of the role, if it is known without calling AWS.
