@@ -261,7 +261,7 @@ source_profile = jump
         let some = |text: &str| Some(text.to_owned());
         for (file, expected) in [
             ("profile = \"dev\"", vec![(None, some("profile jump"))]),
-            ("profile = \"keys\"", vec![(None, some("profile keys"))]),
+            ("profile = \"keys\"", vec![(None, None)]), // the line "through" names the profile
             ("profile = \"token\"", vec![(None, some("profile token (web identity)"))]),
             (
                 "profile = \"keys\"\nrole_arn = \"arn:aws:iam::222222222222:role/Dev\"",

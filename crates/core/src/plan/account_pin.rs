@@ -11,7 +11,7 @@ use crate::settings::accounts::Accounts;
 /// Checks the plan before any call is made.
 ///
 /// The role ARN's account must match the pin. The accounts of the source and of each role in the chain must be among
-/// those for which a rule trusts the file. If only AWS knows the source's account, [`check_source`] checks it later.
+/// those for which a rule trusts the file. If only AWS knows the source's account, `check_source` checks it later.
 pub fn check(plan: &RolePlan, config: &Config, only: Option<&[AccountId]>) -> Result<(), Problem> {
     let account = plan.account();
     if let (Some(pin), Some(account)) = (&plan.pin, &account)

@@ -40,7 +40,7 @@ pub struct RolePlan {
     /// The account that the resulting credentials must belong to.
     pub pin: Option<AccountId>,
     /// The accounts that the source may belong to, if a rule trusts the file and only AWS knows the source's account.
-    /// See [`crate::plan::account_pin::check_source`].
+    /// See `account_pin::check_source`.
     pub source_accounts: Option<Vec<AccountId>>,
     /// Protected accounts that the resulting credentials must not belong to, if only AWS knows their account: the user
     /// was not asked. See [`crate::plan::account_pin::protect`].
