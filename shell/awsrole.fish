@@ -97,7 +97,7 @@ function __awsrole_unchanged
     set -g __awsrole_views
     __awsrole_fingerprint $__awsrole_files
     read -d ' ' -l up rest <$__awsrole_uptime
-    # With a digest these texts differ, because `test` takes as long for each operator as for a text.
+    # A digest makes the texts differ. Another operator of `test` would take as long as comparing them.
     test "$__awsrole_print" = "$__awsrole_seen$__awsrole_digest" -a -e "$__awsrole_generation" -a "0$up" -lt $__awsrole_due
     or __awsrole_still_valid
 end
