@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2071,SC2178,SC2206 # times are compared as texts, no word has a space
+# shellcheck shell=bash disable=SC2178,SC2206 # no word has a space
 # awsrole for bash 4.4 or later. `cd` into a project assumes its AWS role, `cd` out restores the environment. Unchanged
 # prompts and leaving run builtins only, written `\builtin NAME`, because an alias or a function named `export` would
 # print secrets. Secrets are only in exported variables, and never part of a command's text or arguments, which traps
@@ -28,10 +28,10 @@ if [[ -z ${__awsrole_state+x} ]]; then
   __awsrole_file='' __awsrole_direnv='' __awsrole_in_force='' # last decision: nearest file, DIRENV_WATCHES, views
   __awsrole_digest='' __awsrole_generation='' __awsrole_gone='' # what a valid decision rests on
   __awsrole_deadline=0 __awsrole_since=0 # time of the next decision (0: none), and the time when that was set
-  # Each has one key: the directory of the last search, of the last prompt, the fingerprint. (Texts compare slower.)
-  \builtin declare -gA __awsrole_at __awsrole_prompted __awsrole_seen
-  \builtin declare -gA __awsrole_prior __awsrole_ours __awsrole_own __awsrole_lifted __awsrole_failed
 fi
+\builtin declare -gA __awsrole_prior __awsrole_ours __awsrole_own __awsrole_lifted __awsrole_failed
+# Each has one key: the directory of the last search, of the last prompt, the fingerprint. (Texts compare slower.)
+\builtin declare -gA __awsrole_at __awsrole_prompted __awsrole_seen
 __awsrole_say() { \builtin printf 'awsrole: %s\n' "$1" >&2; }
 
 # --- find ------------------------------------------------------------------------------------------------------------
@@ -68,11 +68,11 @@ __awsrole_note_generation() {
 # clock tick. The exit status distinguishes a NUL from the end of the file. Another user may replace a file by a FIFO,
 # so a file is opened only if the binary called it `own`.
 __awsrole_fingerprint() { # [FILE …]
-  \builtin local REPLY # without a name, `read` doesn't strip white space
+  \builtin local IFS='' # as a prefix of `read`, it would make bash build the environment of its children again
   for __awsrole_place; do
     if [[ ${__awsrole_own["$__awsrole_place"]-} && -f $__awsrole_place && -r $__awsrole_place ]]; then
-      \builtin read -r -d '' -n 16385 <"$__awsrole_place"
-      __awsrole_views+=/$?=$__awsrole_place=$REPLY
+      \builtin read -r -d '' -n 16385 __awsrole_text <"$__awsrole_place"
+      __awsrole_views+=/$?=$__awsrole_place=$__awsrole_text
     elif [[ -f $__awsrole_place && -r $__awsrole_place ]]; then __awsrole_views+=/unread=$__awsrole_place
     else __awsrole_views+=/no-text=$__awsrole_place; fi
   done
@@ -81,7 +81,7 @@ __awsrole_fingerprint() { # [FILE …]
       __awsrole_print=$__awsrole_state/$DIRENV_WATCHES/$__awsrole_views/$AWS_ACCESS_KEY_ID/\
 ${AWS_SECRET_ACCESS_KEY+s}${AWS_SESSION_TOKEN+s}/$AWS_CREDENTIAL_EXPIRATION/${AWS_PROFILE+:$AWS_PROFILE}/\
 ${AWS_DEFAULT_PROFILE+:$AWS_DEFAULT_PROFILE} ;;
-    inactive) __awsrole_print=${__awsrole_files[0]-}; __awsrole_has_values || __awsrole_print+=$__awsrole_gone ;;
+    inactive) __awsrole_print=/${__awsrole_files[0]-}; __awsrole_has_values || __awsrole_print+=$__awsrole_gone ;;
     *) __awsrole_print=$__awsrole_state/$DIRENV_WATCHES/$__awsrole_views ;;
   esac
 }
@@ -95,7 +95,7 @@ __awsrole_unchanged() {
   __awsrole_fingerprint "${__awsrole_files[@]}"
   [[ ${__awsrole_seen["$__awsrole_print"]-} ]] || \builtin return 1
   [[ -z $__awsrole_digest && -e $__awsrole_generation && ( $__awsrole_deadline == 0 ||
-    ! $EPOCHSECONDS < $__awsrole_since && $EPOCHSECONDS < $__awsrole_deadline ) ]] || __awsrole_still_valid
+    EPOCHSECONDS -ge __awsrole_since && EPOCHSECONDS -lt __awsrole_deadline ) ]] || __awsrole_still_valid
 }
 
 # The rest of the comparison: a new generation, a deadline, and files that are compared by digest.

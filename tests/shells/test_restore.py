@@ -95,6 +95,18 @@ def test_sourced_three_times_the_way_back_is_kept(shell, terminal, project, stan
     assert aws(tty.env()) == OUTER
 
 
+def test_sourced_after_an_older_snippet(terminal, project, stand_in):
+    """Texts became keys of arrays in bash."""
+    tty = terminal("bash", env=OUTER, cwd=project)
+    names = "__awsrole_at __awsrole_prompted __awsrole_seen"
+    tty.run("unset -v PROMPT_COMMAND; PROMPT_COMMAND=()")
+    tty.run(f"unset -v {names}; for name in {names}; do declare \"$name=$PWD\"; done")
+    tty.run(stand_in.source("bash"))
+    assert tty.run("") == "" and aws(tty.env()).items() >= DEV.items()
+    tty.run("cd /")
+    assert aws(tty.env()) == OUTER
+
+
 @pytest.mark.parametrize(
     "name, value", [("AWS_PROFILE", "mine"), ("AWS_ACCESS_KEY_ID", "AKIAMINE"), ("AWS_DEFAULT_PROFILE", "mine")]
 )
@@ -112,7 +124,7 @@ def test_changed_by_hand(shell, terminal, project, stand_in, name, value):
     assert "changed manually" not in tty.run("cd deep")
     assert aws(tty.env()) == {name: value, "AWS_REGION": ""} | beside
     assert stand_in.events() == ["cd", "changed"]
-    tty.run("cd /")
+    assert "__awsrole" not in tty.run("cd /"), "no error of the shell itself"
     expected = dict(OUTER)
     assert aws(tty.env()) == expected | {name: value} | beside
     assert stand_in.events() == ["cd", "changed"], "leaving is no process"

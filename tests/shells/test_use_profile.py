@@ -65,6 +65,8 @@ def test_what_a_profile_costs_and_where_it_applies(shell, terminal, project, sta
     # A manual change ends with `refresh`, as in a project.
     assert "changed manually" in tty.run(assign(tty, "AWS_PROFILE", "mine"))
     assert aws(tty.env()) == {"AWS_PROFILE": "mine"}
+    assert "__awsrole" not in tty.run("")
+    assert aws(tty.env()) == {"AWS_PROFILE": "mine"}
     tty.run("cd /usr")
     tty.run(assign(tty, "AWS_PROFILE", "home"))
     assert aws(tty.env()) == home
