@@ -153,7 +153,7 @@ fn terminal(context: &Context) -> Result<Terminal, &'static str> {
 fn no_role(why: &str, profiles: &Profiles) -> CommandError {
     let problem = Problem::new(format!("no role given, and {why}"))
         .hint("`awsrole init --profile NAME`, or `awsrole init --role-arn ARN --source-profile NAME`");
-    let session = profiles.sso_sessions().first().and_then(|session| shell_quote(&session.name));
+    let session = profiles.sso_sessions().first().and_then(|session| shell_quote(session.name));
     let problem = match session {
         Some(name) => problem.hint(format!("`awsrole init --sso-session {name} --account ACCOUNT --role-name NAME`")),
         None => problem,
