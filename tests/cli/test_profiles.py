@@ -317,3 +317,10 @@ def test_hints_name_the_role_that_an_option_selects(world):
         assert "`awsrole policy`" not in said and "awsrole refresh" not in said, said
     assert "`awsrole policy --role shut`" in world.awsrole("why", "--role", "shut", cwd=folder).out
     assert f"`awsrole why --dir {folder}`" in world.awsrole("credential-process", cwd=world.project("shop", roles.replace('"near"', '"shut"'), allow=True)).err
+
+
+def test_a_directory_in_a_hint_is_absolute(world):
+    """The SDK runs `credential-process` somewhere else than a user would type the command of the hint."""
+    shop = world.project("shop", DEPLOY.replace("role/Deploy", "role/Closed"), allow=True)
+    result = world.awsrole("credential-process", "--dir", "../shop", cwd=world.project("other"))
+    assert result.code == 4 and f"`awsrole why --dir {shop.parent}/other/../shop`" in result.err, result

@@ -37,10 +37,12 @@ pub(super) fn run(
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
-    if target.place.is_empty() {
-        // A hint is read somewhere else than in the directory of the SDK.
-        target.place.dir = Some(context.dir.clone()).filter(|dir| !dir.as_os_str().is_empty());
-    }
+    // A hint is read somewhere else than in the directory of the SDK.
+    target.place.dir = match target.place.dir.take() {
+        Some(dir) => Some(context.dir.join(dir)),
+        None if target.place.is_empty() => Some(context.dir.clone()).filter(|dir| !dir.as_os_str().is_empty()),
+        None => None,
+    };
     let target = Target::without_choice(target, context, settings)?;
     target.require_name()?;
     let Target { outer, plan, .. } = &target;
