@@ -3,6 +3,7 @@
 //! The limits are from the STS API Reference, `AssumeRole` and `GetSessionToken`, "Request Parameters". Every value of
 //! these types is within its limits.
 
+use crate::aws::duration::Seconds;
 use crate::aws::invalid::OutOfRange;
 use crate::aws::invalid::check_length;
 use std::collections::{BTreeMap, BTreeSet};
@@ -169,23 +170,23 @@ impl SessionDuration {
     pub const HOUR: Self = Self(3600);
 
     /// Checks a duration for AssumeRole: 900–43200 seconds.
-    pub fn for_role(seconds: u64) -> Result<Self, OutOfRange> {
+    pub fn for_role(seconds: &Seconds) -> Result<Self, OutOfRange> {
         Self::within(seconds, 43_200, "a role's session lasts from 900 (15m) to 43200 (12h)")
     }
 
     /// Checks a duration for GetSessionToken: 900–129600 seconds.
-    pub fn for_session_token(seconds: u64) -> Result<Self, OutOfRange> {
+    pub fn for_session_token(seconds: &Seconds) -> Result<Self, OutOfRange> {
         Self::within(seconds, 129_600, "a session of long-lived keys lasts from 900 (15m) to 129600 (36h)")
     }
 
     /// Checks a duration for GetScopedCredentials: 900–129600 seconds. AWS accepts 1 second, but a session must last
     /// longer than its renewal takes.
-    pub fn for_scoped_session(seconds: u64) -> Result<Self, OutOfRange> {
+    pub fn for_scoped_session(seconds: &Seconds) -> Result<Self, OutOfRange> {
         Self::within(seconds, 129_600, "a limited session lasts from 900 (15m) to 129600 (36h)")
     }
 
-    fn within(seconds: u64, most: u32, say: &str) -> Result<Self, OutOfRange> {
-        match u32::try_from(seconds) {
+    fn within(seconds: &Seconds, most: u32, say: &str) -> Result<Self, OutOfRange> {
+        match u32::try_from(seconds.count) {
             Ok(n) if (900..=most).contains(&n) => Ok(Self(n)),
             _ => Err(OutOfRange::new(&seconds.to_string(), format!("is out of range: {say} seconds"))),
         }
@@ -349,12 +350,12 @@ mod tests {
             SourceIdentity::parse(&"a".repeat(256)).is_ok(),
             MfaSerial::parse("GAHT12345").is_ok(),
             MfaSerial::parse(&"a".repeat(256)).is_ok(),
-            SessionDuration::for_role(900).is_ok(),
-            SessionDuration::for_role(43_200).is_ok(),
-            SessionDuration::for_session_token(129_600).is_ok(),
+            SessionDuration::for_role(&900.into()).is_ok(),
+            SessionDuration::for_role(&43_200.into()).is_ok(),
+            SessionDuration::for_session_token(&129_600.into()).is_ok(),
             SessionTags::parse(&tags(&[("a", "")])).unwrap().transitive(&["a".into()]).is_ok(),
             SessionTags::parse(&tags(&[(&"k".repeat(128), &"v".repeat(256))])).is_ok(),
-            SessionDuration::for_scoped_session(900).is_ok(),
+            SessionDuration::for_scoped_session(&900.into()).is_ok(),
             SessionDescription::parse("agent\u{ff}").is_ok(),
             Region::parse("us-gov-west-1").is_ok(),
         ] {
@@ -390,10 +391,10 @@ mod tests {
             (PermissionSet::parse("Admin\u{1b}").map(drop), "contains"),
             (MfaSerial::parse("12345678").map(drop), "9–256"),
             (MfaSerial::parse("arn:aws:iam::1:u2f/user/x").map(drop), "FIDO"),
-            (SessionDuration::for_role(899).map(drop), "900"),
-            (SessionDuration::for_role(43_201).map(drop), "43200"),
-            (SessionDuration::for_session_token(129_601).map(drop), "129600"),
-            (SessionDuration::for_scoped_session(129_601).map(drop), "129600"),
+            (SessionDuration::for_role(&899.into()).map(drop), "900"),
+            (SessionDuration::for_role(&43_201.into()).map(drop), "43200"),
+            (SessionDuration::for_session_token(&129_601.into()).map(drop), "129600"),
+            (SessionDuration::for_scoped_session(&129_601.into()).map(drop), "129600"),
             (SessionDescription::parse("a").map(drop), "2–256"),
             (SessionDescription::parse("agent\u{a0}").map(drop), "contains"),
             (SessionTags::parse(&many).map(drop), "50"),

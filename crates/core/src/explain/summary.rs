@@ -175,7 +175,8 @@ fn lines(
     add(
         "duration",
         keys.duration_seconds
-            .map(|s| format!("{} s", s.0))
+            .as_ref()
+            .map(|s| format!("{} s", s.count))
             .or_else(|| of_profile("duration_seconds").map(|s| format!("{s} s"))),
     );
     add(

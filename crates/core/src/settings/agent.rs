@@ -65,7 +65,7 @@ impl AgentKeys {
         };
         let duration = duration_seconds.map(|seconds| {
             let position = seconds.span().start;
-            let checked = SessionDuration::for_role(seconds.get_ref().0);
+            let checked = SessionDuration::for_role(seconds.get_ref());
             let value = checked.map_err(|e| wrong(position, format!("duration_seconds {e}")))?;
             Ok(Located { value, origin: at(position) })
         });

@@ -235,7 +235,7 @@ impl UserConfig {
             _ => Err(wrong(command.span().start, "browser.command: needs a program".to_owned())
                 .hint(r#"such as command = ["firefox", "-P", "work", "{url}"]"#)),
         });
-        let limit = |seconds: Option<Seconds>| seconds.map(|seconds| Duration::from_secs(seconds.0.clamp(1, 600)));
+        let limit = |seconds: Option<Seconds>| seconds.map(|seconds| Duration::from_secs(seconds.count.clamp(1, 600)));
         Ok(Self {
             trust,
             mfa_process: written.mfa_process,

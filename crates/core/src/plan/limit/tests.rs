@@ -30,7 +30,7 @@ fn limit(policy: Option<&str>, preset: Option<Preset>, duration: Option<u64>) ->
     Limit {
         policy: policy.map(str::to_owned),
         preset,
-        duration: duration.map(|seconds| SessionDuration::for_scoped_session(seconds).unwrap()),
+        duration: duration.map(|seconds| SessionDuration::for_scoped_session(&seconds.into()).unwrap()),
         description: Some(SessionDescription::parse("agent claude").unwrap()),
         origin: Origin { file: "/shop/.awsrole.toml".into(), line: 7 },
     }

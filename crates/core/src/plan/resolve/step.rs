@@ -3,6 +3,7 @@
 use super::carried::{Call, MFA_HINT, MFA_RULE, Parameter, RequestedSession};
 use super::{Chain, ChainNode, Resolver};
 use crate::aws::arn::RoleArn;
+use crate::aws::duration::Seconds;
 use crate::aws::invalid::OutOfRange;
 use crate::aws::parameters::{ExternalId, MfaSerial, SessionDuration, SessionTags};
 use crate::aws::session_policy::{LimitedBy, SessionPolicy};
@@ -25,7 +26,7 @@ impl<'p> Resolver<'p> {
             source,
             before: &chain.steps,
             assumes: role_arn.is_some(),
-            long: seconds.is_some_and(|seconds| seconds > 3600),
+            long: seconds.as_ref().is_some_and(|seconds| seconds.count > 3600),
         };
         self.refuse_uncarried(node, &asked)?;
         let scope = self.scope(node, &asked)?;
@@ -38,11 +39,11 @@ impl<'p> Resolver<'p> {
         };
         match (asked.own_call(), role_arn) {
             (Some(Call::AssumeRole), Some(role_arn)) => {
-                self.assume_role(node, role_arn, seconds, (mfa, mfa_serial), chain)?;
+                self.assume_role(node, role_arn, seconds.as_ref(), (mfa, mfa_serial), chain)?;
             }
             (Some(Call::AssumeRoleWithWebIdentity), _) => self.set_web_identity_parameters(node, chain)?,
             (Some(Call::GetSessionToken), _) => {
-                let duration = seconds.map(SessionDuration::for_session_token).transpose();
+                let duration = seconds.as_ref().map(SessionDuration::for_session_token).transpose();
                 let duration = duration.map_err(|e| self.out_of_range(node, "duration_seconds", &e))?;
                 // It isn't known yet whether a program returns long-lived keys.
                 if mfa_serial.is_none() && !node.is_intermediate && source.is_long_term() {
@@ -81,7 +82,7 @@ impl<'p> Resolver<'p> {
         &self,
         node: &ChainNode<'_>,
         role_arn: RoleArn,
-        seconds: Option<u64>,
+        seconds: Option<&Seconds>,
         (mfa, mfa_serial): (Option<Call>, Option<MfaSerial>),
         chain: &mut Chain<'p>,
     ) -> Result<(), Problem> {
@@ -134,7 +135,7 @@ impl<'p> Resolver<'p> {
     /// `duration_seconds` either (botocore, AssumeRoleWithWebIdentityProvider).
     fn set_web_identity_parameters(&self, node: &ChainNode<'_>, chain: &mut Chain<'p>) -> Result<(), Problem> {
         let Some(Source::WebIdentity(token)) = &mut chain.source else { return Ok(()) };
-        let duration = node.keys.duration_seconds.map(|seconds| SessionDuration::for_role(seconds.0)).transpose();
+        let duration = node.keys.duration_seconds.as_ref().map(SessionDuration::for_role).transpose();
         token.duration = duration.map_err(|e| self.out_of_range(node, "duration_seconds", &e))?.or(token.duration);
         if let Some(name) = &node.keys.role_session_name {
             token.session_name = name.clone();
@@ -145,13 +146,14 @@ impl<'p> Resolver<'p> {
         Ok(())
     }
 
-    /// Returns the requested duration in seconds, from the file or from the profile.
-    fn duration(&self, node: &ChainNode<'_>) -> Result<Option<u64>, Problem> {
+    /// Returns the requested duration, from the file or from the profile.
+    fn duration(&self, node: &ChainNode<'_>) -> Result<Option<Seconds>, Problem> {
         let in_profile = || {
             let text = node.profile_text("duration_seconds")?;
-            Some(text.parse().map_err(|_| OutOfRange::new(text, "isn't a number of seconds")))
+            let count = text.parse::<u64>().map_err(|_| OutOfRange::new(text, "isn't a number of seconds"));
+            Some(count.map(Seconds::from))
         };
-        let asked = node.keys.duration_seconds.map(|seconds| Ok(seconds.0)).or_else(in_profile);
+        let asked = node.keys.duration_seconds.clone().map(Ok).or_else(in_profile);
         asked.transpose().map_err(|e| self.out_of_range(node, "duration_seconds", &e))
     }
 
@@ -159,7 +161,7 @@ impl<'p> Resolver<'p> {
     fn role_duration(
         &self,
         node: &ChainNode<'_>,
-        seconds: Option<u64>,
+        seconds: Option<&Seconds>,
         chain: &mut Chain<'p>,
     ) -> Result<Option<SessionDuration>, Problem> {
         let duration = seconds.map(SessionDuration::for_role).transpose();

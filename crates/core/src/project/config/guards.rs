@@ -66,13 +66,10 @@ impl fmt::Display for ChoiceLifetime {
 
 impl<'de> Deserialize<'de> for ChoiceLifetime {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let Seconds(seconds) = Seconds::deserialize(from)?;
-        match Self::LIMITS.contains(&seconds) {
-            true => Ok(Self(Duration::from_secs(seconds))),
-            false => {
-                let written = humantime::format_duration(Duration::from_secs(seconds));
-                Err(de::Error::custom(format!("`{written}` isn't between 2m and 12h")))
-            }
+        let seconds = Seconds::deserialize(from)?;
+        match Self::LIMITS.contains(&seconds.count) {
+            true => Ok(Self(Duration::from_secs(seconds.count))),
+            false => Err(de::Error::custom(format!("`{seconds}` isn't between 2m and 12h"))),
         }
     }
 }
