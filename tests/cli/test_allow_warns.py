@@ -41,6 +41,13 @@ def test_strictly_it_is_not_allowed(odd, name):
     assert odd.awsrole("why", "--json", cwd=folder).json["approval"] == "not allowed"
 
 
+def test_strictly_what_was_allowed_still_is(odd):
+    folder = odd.project("new", FAULTS["pin"][0])
+    odd.allow(folder)
+    said = odd.awsrole("allow", "--yes", "--strict", cwd=folder).err
+    assert "is still allowed\n" in said and "`awsrole deny` ends it" in said and "was not allowed" not in said
+
+
 def test_a_session_that_does_not_exist_is_not_shown_as_a_source(world):
     said = world.allow(world.project("new", f'sso_session = "corp"\nsso_account_id = "{HERE}"\nsso_role_name = "Admin"\n')).err
     assert "role            unknown: there is no [sso-session corp]\n" in said and "none: a session" not in said

@@ -242,6 +242,17 @@ class TestQuestion:
         assert opened.env().get(b"AWSROLE_ROLE") == (b"Deploy" if given else None)
         assert acts(world, world.home / "src/new") == given
 
+    def test_a_no_does_not_end_an_approval(self, world, terminal):
+        folder = world.project("new", DEPLOY)
+        world.allow(folder)
+        world.allow(world.project("new", DEPLOY + "# edited\n"))
+        opened = terminal(hook=False)
+        assert "changed since" not in self.ask(opened), "this content is allowed, too"
+        opened.send("n\r")
+        said = opened.wait()
+        assert "~/src/new/.awsrole.toml is still allowed" in said and "`awsrole deny` ends it" in said
+        assert acts(world, folder)
+
     def test_the_exit_code_of_a_no(self, world, terminal):
         opened = terminal(hook=False)
         self.ask(opened, "awsrole allow; echo code $?")

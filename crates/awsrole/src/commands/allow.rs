@@ -69,7 +69,8 @@ pub(super) fn run(
     }
     let changes = approvals.changes(&chain);
     show_differences(&changes, "changed since it was allowed", context);
-    let in_main = approvals.in_main(&chain).filter(|_| approvals.status(&chain) != ApprovalStatus::Allowed);
+    let is_allowed = approvals.status(&chain) == ApprovalStatus::Allowed;
+    let in_main = approvals.in_main(&chain).filter(|_| !is_allowed);
     if let (Some(InMain::Differs(main, differences)), true) = (&in_main, changes.is_empty()) {
         let what = format!("differs from the file that is allowed in {}", context.shorten(main));
         show_differences(differences, &what, context);
@@ -93,12 +94,14 @@ pub(super) fn run(
             print_line(format!("  hint: {hint}"));
         }
     }
-    if strictness == Strictness::Refuse && !problems.is_empty() {
-        return Err(Problem::new(format!("{} was not allowed, because of what is above", context.shorten(&files[0])))
-            .hint("fix it, or omit `--strict`")
-            .into());
-    }
     let nearest = context.shorten(&chain.nearest().path);
+    if strictness == Strictness::Refuse && !problems.is_empty() {
+        let problem = match is_allowed {
+            true => still_allowed(&nearest),
+            false => Problem::new(format!("{nearest} was not allowed, because of what is above")),
+        };
+        return Err(problem.hint("fix it, or omit `--strict`").into());
+    }
     let asks = match consent {
         Consent::Ask => true,
         Consent::Given => false,
@@ -108,7 +111,11 @@ pub(super) fn run(
         }
     };
     if asks && !agreed()? {
-        return Err(Problem::new(format!("{nearest} was not allowed")).into());
+        return Err(match is_allowed {
+            true => still_allowed(&nearest),
+            false => Problem::new(format!("{nearest} was not allowed")),
+        }
+        .into());
     }
     approvals.allow(&chain).map_err(|e| super::common::file_problem(&e))?;
     match &chain.files()[1..] {
@@ -135,6 +142,11 @@ pub(super) fn run(
         Caller::Hook | Caller::Other => {}
     }
     Ok(Outcome::Done)
+}
+
+/// Returns the error that a refusal doesn't end an earlier approval.
+fn still_allowed(file: &str) -> Problem {
+    Problem::new(format!("{file} is still allowed")).hint("`awsrole deny` ends it")
 }
 
 /// Returns whether the files from which the nearest one inherits are those that were last allowed together with it.

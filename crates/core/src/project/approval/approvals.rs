@@ -131,10 +131,13 @@ impl Approvals {
     }
 
     /// Returns how the files that apply differ from those that were last allowed in the same directory. Empty if none
-    /// were.
+    /// were, and if these are also allowed.
     #[must_use]
     pub fn changes(&self, chain: &Chain) -> Vec<FileChange> {
-        self.changes_of(chain.files())
+        match self.status(chain) {
+            ApprovalStatus::Allowed => Vec::new(),
+            _ => self.changes_of(chain.files()),
+        }
     }
 
     pub(super) fn changes_of(&self, files: &[ConfigFile]) -> Vec<FileChange> {
