@@ -274,9 +274,9 @@ credential_process = vault
             (manual, asks, "manual = false\nconfirm = false\n", "", (true, Confirm::Yes)),
             ("manual = false\n", "manual = false\n", "manual = false\n", manual, (false, Confirm::Never)),
             ("", "", "manual = false\n", manual, (true, Confirm::Never)),
-            // The resolver reports the circle and the unknown role.
+            // The resolver reports the circle, and the unknown role of a file that inherits.
             ("source_role = 'near'\n", asks, "", "", (false, Confirm::Yes)),
-            ("source_role = 'nobody'\n", manual, "", "", (true, Confirm::Never)),
+            ("source_role = 'nobody'\n", manual, "", "inherit = true\n", (true, Confirm::Never)),
         ] {
             for role in [None, Some("near")] {
                 let guard = Guard::of_file(&roles(far, middle, near, top), role);

@@ -107,12 +107,14 @@ impl Config {
     /// checked.
     ///
     /// # Errors
-    /// Fails for an `elevate` that names no role, and for an `expires_after` of the default role.
+    /// Fails for an `elevate` or `source_role` that names no role, and for an `expires_after` of the default role.
     pub(super) fn check_guards(&self) -> Result<(), Problem> {
         let tables = [(None, &self.shared)].into_iter();
         for (name, keys) in tables.chain(self.roles.iter().map(|(name, keys)| (Some(name.as_str()), keys))) {
-            if let Some(elevate) = &keys.elevate {
-                self.role_exists(elevate, &self.origin(name, "elevate"))?;
+            for (key, named) in [("elevate", &keys.elevate), ("source_role", &keys.source_role)] {
+                if let Some(named) = named {
+                    self.role_exists(named, &self.origin(name, key))?;
+                }
             }
             if keys.expires_after.is_some() && name == self.default_role.as_deref() {
                 let at = self.origin(name, "expires_after");

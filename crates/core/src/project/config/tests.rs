@@ -26,7 +26,7 @@ fn parses_every_key() {
         profile = "p"
         role_arn = "arn:aws:iam::222222222222:role/R"
         source_profile = "s"
-        source_role = "r"
+        source_role = "dev"
         credential_source = "Environment"
         sso_session = "corp"
         sso_account_id = "222222222222"
@@ -71,6 +71,7 @@ fn guards_that_cannot_hold_are_errors_with_their_line() {
     for (text, expected) in [
         (format!("elevate = \"admn\"\n{role}[role.admin]\n"), ":1: there is no [role.admn]"),
         (format!("{role}elevate = \"admin\"\n"), ":3: there is no [role.admin]"),
+        (format!("{role}source_role = \"bse\"\n[role.base]\n"), ":3: there is no [role.bse]"),
         (format!("{role}elevate = true\n"), ":3: `elevate` must be a string, but is the boolean `true`"),
         (format!("expires_after = \"30m\"\n{role}"), ":1: `expires_after` belongs in a role's table"),
         (format!("default_role = \"dev\"\n{role}expires_after = 1800\n"), ":4: the default role can't have"),
