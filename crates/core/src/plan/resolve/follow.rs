@@ -57,6 +57,9 @@ impl<'p> Resolver<'p> {
                     names[0]
                 ));
         }
+        if keys.sso_session.is_some() {
+            return self.incomplete_permission_set(node);
+        }
         let missing =
             if keys.role_arn.is_some() { "which credentials assume the role" } else { "which role to assume" };
         Problem::new(format!("{at} doesn't say {missing}"))

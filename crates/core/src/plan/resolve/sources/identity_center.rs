@@ -46,10 +46,7 @@ impl<'p> Resolver<'p> {
         let keys = &node.keys;
         let (Some(session), Some(account), Some(role)) = (&keys.sso_session, &keys.sso_account_id, &keys.sso_role_name)
         else {
-            let set = [keys.sso_session.is_some(), keys.sso_account_id.is_some(), keys.sso_role_name.is_some()];
-            let of = |wanted| SSO_KEYS.into_iter().zip(set).find(|(_, set)| *set == wanted).map_or("", |(key, _)| key);
-            return Err(Problem::new(format!("{}: `{}` needs `{}`", self.origin(node, of(true)), of(true), of(false)))
-                .hint("a permission set is named by `sso_session`, `sso_account_id` and `sso_role_name` together"));
+            return Err(self.incomplete_permission_set(node));
         };
         let sign_in = self.sign_in_of_session(session, &self.origin(node, "sso_session").to_string(), chain)?;
         Ok(Source::IdentityCenter(IdentityCenter {
@@ -57,6 +54,17 @@ impl<'p> Resolver<'p> {
             role_name: role.as_str().to_owned(),
             ..sign_in
         }))
+    }
+
+    /// Returns the error for a file with some of the keys that name a permission set, but not all.
+    pub(in crate::plan::resolve) fn incomplete_permission_set(&self, node: &ChainNode<'p>) -> Problem {
+        let keys = &node.keys;
+        let set = [keys.sso_session.is_some(), keys.sso_account_id.is_some(), keys.sso_role_name.is_some()];
+        let (present, missing): (Vec<_>, Vec<_>) = SSO_KEYS.into_iter().zip(set).partition(|(_, is_set)| *is_set);
+        let key = present.first().map_or("", |(key, _)| key);
+        let missing: Vec<String> = missing.iter().map(|(key, _)| format!("`{key}`")).collect();
+        Problem::new(format!("{}: `{key}` needs {}", self.origin(node, key), missing.join(" and ")))
+            .hint("a permission set is named by `sso_session`, `sso_account_id` and `sso_role_name` together")
     }
 
     /// Returns the sign-in of an `[sso-session]` that is named at `at`.
