@@ -173,7 +173,11 @@ def test_a_directory_of_another_user(healthy):
 
 def test_a_config_of_the_users_own_that_is_broken(healthy):
     healthy.write(".config/awsrole/config.toml", "[limits]\nwhole = 'x'\n")
-    assert any(one["about"] == "config.toml" and "config.toml:2" in one["text"] for one in bad(doctor(healthy)))
+    only(doctor(healthy), "config.toml", "config.toml:2", "")
+    healthy.write(".config/awsrole/config.toml", 'mfa_proces = "x"\n')
+    found = doctor(healthy)
+    only(found, "config.toml", "config.toml:1: unknown key `mfa_proces`", "did you mean `mfa_process`?")
+    assert not [one for one in found if one["about"] == "encryption"], "nothing follows from unknown settings"
 
 
 # The AWS files.

@@ -68,11 +68,15 @@ pub fn examine(context: &Context, settings: &Settings, is_judged: bool) -> Vec<F
     startup_files(context, is_judged, &mut findings);
     own_directories(context, &mut findings);
     // Testing the cache would make a directory private that was just reported, and fail if another user owns it.
-    if !findings.iter().any(|finding| finding.about == "cache" && finding.level == Level::Bad) {
-        findings.push(protection(context, settings));
-    }
-    if let Err(problem) = settings.get() {
-        findings.push(Finding::new(Level::Bad, "config.toml", problem.summary));
+    let has_bad_cache = findings.iter().any(|finding| finding.about == "cache" && finding.level == Level::Bad);
+    match settings.get() {
+        // Without the settings it isn't known where the key is stored.
+        Err(problem) => findings.push(Finding {
+            hint: problem.hints.first().cloned(),
+            ..Finding::new(Level::Bad, "config.toml", problem.summary)
+        }),
+        Ok(_) if has_bad_cache => {}
+        Ok(_) => findings.push(protection(context, settings)),
     }
     if let Some(shown) = settings.organization() {
         let path = context.paths.organization.display();
