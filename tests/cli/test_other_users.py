@@ -201,6 +201,7 @@ def test_settings_that_others_can_write_are_refused(theirs, how):
     settings.chmod({"owner": 0o644, "mode": 0o646, "group": 0o664}[how])
     result = theirs.awsrole("exec", "--", "true", cwd=theirs.shop, wrapper=theirs.user)
     assert result.code == 1 and "config.toml can't be read" in result.err and "writable by others" in result.err
+    assert "/.config/awsrole/config.toml`" in result.err.split("`chmod go-w ")[1], result.err
 
 
 def test_settings_of_the_system_count(theirs):

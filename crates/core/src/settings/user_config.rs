@@ -115,10 +115,10 @@ struct KeysAsWritten {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct LimitsAsWritten {
-    connect: Option<Seconds>,
-    attempt: Option<Seconds>,
-    whole: Option<Seconds>,
-    process: Option<Seconds>,
+    connect: Option<Spanned<Seconds>>,
+    attempt: Option<Spanned<Seconds>>,
+    whole: Option<Spanned<Seconds>>,
+    process: Option<Spanned<Seconds>>,
 }
 
 #[derive(Deserialize)]
@@ -211,9 +211,10 @@ impl UserConfig {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(e) => {
-                return Err(Problem::new(format!("{} can't be read", path.display()))
-                    .because(e)
-                    .hint("it must be a regular file that you own and others can't write to: `chmod go-w`"));
+                return Err(Problem::new(format!("{} can't be read", path.display())).because(e).hint(format!(
+                    "it must be a regular file that you own and others can't write to: `chmod go-w {}`",
+                    path.display()
+                )));
             }
         };
         // The settings may name a command, so nobody else may be able to replace the file.
@@ -235,17 +236,11 @@ impl UserConfig {
             _ => Err(wrong(command.span().start, "browser.command: needs a program".to_owned())
                 .hint(r#"such as command = ["firefox", "-P", "work", "{url}"]"#)),
         });
-        let limit = |seconds: Option<Seconds>| seconds.map(|seconds| Duration::from_secs(seconds.count.clamp(1, 600)));
         Ok(Self {
             trust,
             mfa_process: written.mfa_process,
             store: written.keys.store,
-            limits: LimitSettings {
-                connect: limit(written.limits.connect),
-                attempt: limit(written.limits.attempt),
-                whole: limit(written.limits.whole),
-                process: limit(written.limits.process),
-            },
+            limits: limits(written.limits, wrong)?,
             accounts,
             browser: browser.transpose()?.unwrap_or_default(),
             key: written.cache.key,
@@ -287,6 +282,26 @@ fn agent(written: Option<AgentKeys>, path: &Path, bytes: &[u8]) -> Result<Option
             .because("a role is one of a project's file, which says which of its roles agents get")
             .hint("set `role` in the [agent] table of the project's .awsrole.toml")),
     }
+}
+
+/// Checks the timeouts. `wrong` creates a problem for a position.
+fn limits(written: LimitsAsWritten, wrong: impl Fn(usize, String) -> Problem) -> Result<LimitSettings, Problem> {
+    let limit = |key: &str, seconds: Option<Spanned<Seconds>>| match seconds {
+        None => Ok(None),
+        Some(seconds) => match seconds.get_ref().count {
+            count @ 1..=600 => Ok(Some(Duration::from_secs(count))),
+            _ => {
+                let what = format!("limits.{key}: `{}` isn't between 1s and 10m", seconds.get_ref());
+                Err(wrong(seconds.span().start, what))
+            }
+        },
+    };
+    Ok(LimitSettings {
+        connect: limit("connect", written.connect)?,
+        attempt: limit("attempt", written.attempt)?,
+        whole: limit("whole", written.whole)?,
+        process: limit("process", written.process)?,
+    })
 }
 
 /// Checks the account settings. `wrong` creates a problem for a position.
@@ -355,6 +370,23 @@ impl RuleAsWritten {
 mod tests {
     use super::*;
     use crate::settings::key_names::USER_TABLES;
+
+    #[test]
+    fn timeouts_out_of_range_are_errors() {
+        let wrong = |_, what| Problem::new(what);
+        let checked = |key: &str, value: &str| {
+            let text = format!("[limits]\n{key} = \"{value}\"\n");
+            limits(parse::<AsWritten>(Path::new("c"), text.as_bytes(), |_, _| None).unwrap().limits, wrong)
+        };
+        for key in ["connect", "attempt", "whole", "process"] {
+            for value in ["0s", "999ms", "601s", "1h"] {
+                let expected = format!("limits.{key}: `{value}` isn't between 1s and 10m");
+                assert_eq!(checked(key, value).unwrap_err().summary, expected);
+            }
+        }
+        assert_eq!(checked("connect", "1s").unwrap().connect, Some(Duration::from_secs(1)));
+        assert_eq!(checked("process", "10m").unwrap().process, Some(Duration::from_secs(600)));
+    }
 
     #[test]
     fn the_tables_of_keys_are_those_of_the_types() {
