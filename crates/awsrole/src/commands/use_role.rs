@@ -100,7 +100,7 @@ pub(super) fn picked(context: &Context, settings: &Settings) -> Result<ChosenWor
         },
         Picked::Text(_) => {
             let names = if roles.is_empty() { String::new() } else { format!(": {}", roles.join(", ")) };
-            Err(Problem::new("no such role").hint(format!("enter a number or a name{names}")).into())
+            Err(Problem::new("no such role").hint(format!("pick one of the list, or enter its name{names}")).into())
         }
     }
 }

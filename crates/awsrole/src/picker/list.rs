@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 
 use awsrole_core::base::problem::escape;
-use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::pattern::{AtomKind, CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -139,16 +139,27 @@ impl<'a> List<'a> {
         }
     }
 
-    /// Computes which items match the query. A match within the name is better than any other, and equally good ones
-    /// keep their order.
+    /// Computes which items match the query: the letters of each word in the name, or the word itself anywhere. A match
+    /// within the name is better than any other, and equally good ones keep their order.
     fn filter(&mut self) {
         let pattern = Pattern::parse(&self.query, CaseMatching::Smart, Normalization::Smart);
         let mut buffer = Vec::new();
         let mut scored: Vec<(bool, u32, usize)> = Vec::new();
         for (index, (text, name)) in self.texts.iter().enumerate() {
-            let mut score = |text: &str| pattern.score(Utf32Str::new(text, &mut buffer), &mut self.matcher);
-            let of_name = score(&text[..*name]).map(|score| (true, score, index));
-            scored.extend(of_name.or_else(|| score(text).map(|score| (false, score, index))));
+            let mut in_name = true;
+            let score = pattern.atoms.iter().map(|atom| {
+                let of_name = atom.score(Utf32Str::new(&text[..*name], &mut buffer), &mut self.matcher);
+                of_name.or_else(|| {
+                    in_name = false;
+                    let mut word = atom.clone();
+                    if word.kind == AtomKind::Fuzzy {
+                        word.kind = AtomKind::Substring;
+                    }
+                    word.score(Utf32Str::new(text, &mut buffer), &mut self.matcher)
+                })
+            });
+            let score = score.map(|score| score.map(u32::from)).sum::<Option<u32>>();
+            scored.extend(score.map(|score| (in_name, score, index)));
         }
         scored.sort_by_key(|(in_name, score, index)| (Reverse(*in_name), Reverse(*score), *index));
         self.matches = scored.into_iter().map(|(.., index)| index).collect();
@@ -257,6 +268,17 @@ mod tests {
             let found = list.press(KeyPress::Enter);
             let expected = if expected == 9 { Picked::Text(text.into()) } else { Picked::Items(vec![expected]) };
             assert_eq!(found, Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn descriptions_are_searched_for_words() {
+        let mut items = super::super::items(&["jump", "personal", "shop-prod"]);
+        items[0].about = "profile, role in 111111111111 (corp domain)".into();
+        for (text, expected) in [("prod", vec![2]), ("domain", vec![0]), ("jmp 1111", vec![0]), ("spr here", vec![2])] {
+            let mut list = List::new(&items, &ONE, false, false);
+            typed(&mut list, text);
+            assert_eq!(list.matches, expected, "{text}");
         }
     }
 
