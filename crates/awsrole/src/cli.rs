@@ -411,7 +411,7 @@ impl Command {
     pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> Self {
         let words: Vec<OsString> = words.into_iter().collect();
         let parsed = command_line().try_get_matches_from(&words).and_then(|matches| Cli::from_arg_matches(&matches));
-        parsed.unwrap_or_else(|error| tips::with_tip(error, &words, tips::for_other_name).exit()).command
+        parsed.unwrap_or_else(|error| tips::with_tip(error, &words, tips::other_name).exit()).command
     }
 
     /// Parses the words after `awsrole`, which a shell module passes on.

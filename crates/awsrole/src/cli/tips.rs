@@ -40,23 +40,33 @@ const COMMANDS: [(&[&str], &str); 12] = [
     (&["open", "browser"], "'awsrole console' opens the AWS console"),
 ];
 
-/// Replaces clap's tip, or adds one. `known` returns a tip for a word that names something else than a command.
-pub(super) fn with_tip(mut error: Error, words: &[OsString], known: impl Fn(&str) -> Option<String>) -> Error {
+/// What a word names that is no command.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum OtherName {
+    /// A role of the project file.
+    Role,
+    Profile,
+    Program,
+}
+
+/// Replaces clap's tip, or adds one. `named` returns what a word names that is no command.
+pub(super) fn with_tip(mut error: Error, words: &[OsString], named: impl Fn(&str) -> Option<OtherName>) -> Error {
     let tip = match (error.kind(), error.get(ContextKind::InvalidSubcommand), error.get(ContextKind::InvalidArg)) {
         (ErrorKind::InvalidSubcommand, Some(ContextValue::String(name)), _) => {
-            let tip = for_command(name).map(str::to_owned).or_else(|| known(name)).or_else(|| similar_command(name));
+            let other = || Some(for_other_name(name, named(name)?));
+            let tip = for_command(name).map(str::to_owned).or_else(other).or_else(|| similar_command(name));
             if tip.is_none() {
                 error.remove(ContextKind::SuggestedSubcommand);
             }
             tip
         }
-        (ErrorKind::UnknownArgument, _, Some(ContextValue::String(word))) => match for_argument(word, words) {
+        (ErrorKind::UnknownArgument, _, Some(ContextValue::String(word))) => match for_argument(word, words, named) {
             Tip::None => {
                 error.remove(ContextKind::Suggested);
                 None
             }
             Tip::Claps => None,
-            Tip::Own(tip) => Some(tip.to_owned()),
+            Tip::Own(tip) => Some(tip),
         },
         _ => None,
     };
@@ -81,18 +91,26 @@ fn similar_command(name: &str) -> Option<String> {
     nearest(name, names).filter(is_similar).map(|name| format!("a similar command exists: '{name}'"))
 }
 
-/// Returns a tip for the name of a role of the project file, a profile, or a program.
-pub(super) fn for_other_name(name: &str) -> Option<String> {
+fn for_other_name(name: &str, other: OtherName) -> String {
+    match other {
+        OtherName::Role => format!("'awsrole use {name}' assumes the role of this name"),
+        OtherName::Profile => format!("'awsrole use --profile {name}' uses the profile of this name"),
+        OtherName::Program => format!("'awsrole exec -- {name}' runs this program with the role"),
+    }
+}
+
+/// Returns whether a word names a role of the project file, a profile, or a program.
+pub(super) fn other_name(name: &str) -> Option<OtherName> {
     let context = ambient::context().ok().filter(|_| is_harmless(name))?;
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
     let is_role = |chain: &Chain| chain.config().role_names().any(|role| role == name);
     if Chain::read(&upward(&outer.dir)).is_ok_and(|chain| is_role(&chain)) {
-        return Some(format!("'awsrole use {name}' assumes the role of this name"));
+        return Some(OtherName::Role);
     }
     if Profiles::load(&outer).is_ok_and(|profiles| profiles.get(name).is_some()) {
-        return Some(format!("'awsrole use --profile {name}' uses the profile of this name"));
+        return Some(OtherName::Profile);
     }
-    ambient::in_path(Path::new(name)).map(|_| format!("'awsrole exec -- {name}' runs this program with the role"))
+    ambient::in_path(Path::new(name)).map(|_| OtherName::Program)
 }
 
 /// The tip for an argument that the command doesn't have.
@@ -101,25 +119,31 @@ enum Tip {
     None,
     /// That of clap.
     Claps,
-    Own(&'static str),
+    Own(String),
 }
 
-fn for_argument(word: &str, words: &[OsString]) -> Tip {
+fn for_argument(word: &str, words: &[OsString], named: impl Fn(&str) -> Option<OtherName>) -> Tip {
     let is_option = word.starts_with('-');
     if is_option && word.split('=').next() == Some("--region") {
         return Tip::Own(
-            "the region is that of the project file or profile; 'AWS_REGION=…' before a command changes it",
+            "the region is that of the project file or profile; 'AWS_REGION=…' before a command changes it".to_owned(),
         );
     }
     if is_option && words.get(1).is_some_and(|word| word == "use") && word.split('=').next() == Some("--role") {
-        return Tip::Own("'awsrole use NAME' assumes a role of the project file");
+        return Tip::Own("'awsrole use NAME' assumes a role of the project file".to_owned());
     }
     // `awsrole exec CMD`, or `awsrole exec PROFILE -- CMD` as in aws-vault.
     match words.get(1).is_some_and(|word| word == "exec") {
         true if !is_option && words.iter().any(|word| word == "--") => Tip::Own(
-            "the project file selects the role; use '--role NAME' for another role of the file, or '--profile NAME' for an AWS profile",
+            "the project file selects the role; use '--role NAME' for another role of the file, or '--profile NAME' for an AWS profile".to_owned(),
         ),
-        true if !is_option => Tip::Own("put the command after '--'"),
+        // `awsrole exec PROFILE`, which starts a shell in aws-vault.
+        true if words.last().is_some_and(|last| last == word) && named(word) == Some(OtherName::Profile) => {
+            Tip::Own(format!(
+                "'awsrole use --profile {word}' changes this shell, 'awsrole exec --profile {word} -- CMD' runs a command"
+            ))
+        }
+        true if !is_option => Tip::Own("put the command after '--'".to_owned()),
         // clap would put the option after `--`, where it is the name of a program.
         true => Tip::None,
         false => Tip::Claps,
@@ -133,8 +157,12 @@ mod tests {
     fn told(line: &str) -> String {
         let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         let error = command_line().try_get_matches_from(&words).unwrap_err();
-        with_tip(error, &words, |name| (name == "terraform").then(|| "'awsrole exec -- terraform'".to_owned()))
-            .to_string()
+        let named = |name: &str| match name {
+            "terraform" => Some(OtherName::Program),
+            "shop-dev" => Some(OtherName::Profile),
+            _ => None,
+        };
+        with_tip(error, &words, named).to_string()
     }
 
     #[test]
@@ -148,6 +176,8 @@ mod tests {
             ("awsrole use --role dev", "tip: 'awsrole use NAME' assumes"),
             ("awsrole exec prod -- true", "'--profile NAME' for an AWS profile"),
             ("awsrole exec true", "tip: put the command after '--'"),
+            ("awsrole exec shop-dev env", "tip: put the command after '--'"),
+            ("awsrole exec shop-dev", "tip: 'awsrole use --profile shop-dev' changes this shell"),
             ("awsrole exec --region eu-west-1 -- true", "tip: the region is that of the project file"),
             ("awsrole statsu", "'status'"),
             ("awsrole terraform plan", "'awsrole exec -- terraform'"),
