@@ -152,6 +152,20 @@ def test_a_wrong_code(world, shell):
     assert [call["outcome"] for call in world.sts.calls()] == ["AccessDenied"] * 3
 
 
+@pytest.mark.parametrize("line", ["cd .. && cd shop", "awsrole exec -- true"])
+def test_a_typed_line_after_wrong_codes_prompts_at_once(world, shell, line):
+    tty = world.terminal(shell)
+    tty.type(f"cd {world.shop()}")
+    for _ in range(3):
+        tty.asked()
+        tty.send(world.wrong_code() + "\r")
+    assert "run `awsrole refresh` to try the next one" in tty.wait()
+    tty.type(line)
+    tty.asked()
+    tty.answer(world.code())
+    assert len(world.sts.calls()) >= 4
+
+
 @pytest.mark.parametrize("more", [{}, {"duration_seconds": "2h"}], ids=["GetSessionToken", "AssumeRole"])
 def test_the_right_code_after_a_wrong_one(world, shell, more):
     tty = world.terminal(shell)

@@ -261,10 +261,11 @@ impl KeyStoreError {
                 .hint("run `awsrole refresh` in a terminal to be prompted"),
             Self::Cancelled => {
                 Problem::new(format!("cancelled: {store} stays locked, and profile {} needs its keys", place.profile))
-                    .hint("run `awsrole refresh` or the same command to be prompted again")
+                    .hint("run `awsrole refresh` to be prompted again")
             }
-            Self::WrongPassphrase => Problem::new(format!("wrong passphrase for {store}"))
-                .hint("run `awsrole refresh` or the same command to be prompted again"),
+            Self::WrongPassphrase => {
+                Problem::new(format!("wrong passphrase for {store}")).hint("run `awsrole refresh` to be prompted again")
+            }
             Self::Missing => {
                 Problem::new(format!("{store} has no keys {} of profile {}", place.access_key_id, place.profile))
                     .because("another program removed them, or they belong to another login")

@@ -162,7 +162,7 @@ impl MfaError {
             Self::NotSixDigits => {
                 Problem::new(format!("{what} needs an MFA code, but the input isn't one"))
                     .because("a code is six digits")
-                    .hint("run `awsrole refresh` or the same command to be prompted again")
+                    .hint("run `awsrole refresh` to be prompted again")
             }
             Self::Process(why) => {
                 needs.because(format!("mfa_process {why}")).hint("`mfa_process` in your config.toml must print six digits within the timeout `process` in [limits]: the device is in AWSROLE_MFA_SERIAL")

@@ -110,7 +110,7 @@ fn advise(
     };
     match (code, step) {
         _ if message.contains("invalid MFA one time pass code") => {
-            problem.hint("the code was wrong or already used: run `awsrole refresh` or the same command to enter the next one")
+            problem.hint("the code was wrong or already used: run `awsrole refresh` to try the next one")
         }
         _ if message.contains("unable to validate MFA code") => problem
             .fact("device", step.and_then(Step::mfa_serial).map_or("none", MfaSerial::as_str))

@@ -74,7 +74,7 @@ impl ObtainOptions {
     ) -> Option<Entry> {
         let steps = keys.step_count();
         let earlier = keys.previous_session(steps).into_iter().chain([before.to_owned()]);
-        let earlier = earlier.filter(|_| failure != Some(FailureKind::Refused));
+        let earlier = earlier.filter(|_| !matches!(failure, Some(FailureKind::Refused | FailureKind::WrongCode)));
         let mut entries = [keys.session(steps)].into_iter().chain(earlier).filter_map(|name| cache.load(&name, now));
         let left = |entry: &Entry| entry.credentials.remaining(now);
         entries.find(|entry| left(entry) >= self.min_ttl && left(entry) > MIN_REMAINING && is_comparable(plan, entry))

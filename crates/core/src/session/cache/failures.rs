@@ -42,6 +42,8 @@ pub enum FailureKind {
     Transient,
     /// A refusal by STS, cached for 30 seconds. It lasts until a policy is changed, maybe by a colleague right now.
     Refused,
+    /// A wrong MFA code, cached for 30 seconds. The user can enter another one at once.
+    WrongCode,
     /// A logout, cached until the user's next action.
     LoggedOut,
 }
@@ -50,7 +52,7 @@ pub enum FailureKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trigger {
     /// The user typed `cd` or a command. Only failures of the last seconds are used, such as that of another terminal
-    /// at the same moment.
+    /// at the same moment, and wrong codes only if this process waited for their prompt.
     User,
     /// A prompt or a program. All cached failures are used.
     Background,
@@ -81,8 +83,10 @@ impl Cache {
         }
         let lifetime = match (trigger, failure.kind) {
             (Trigger::User, FailureKind::LoggedOut) => 0,
+            // Only a process that waited for the prompt uses its failure. It started before the failure.
+            (Trigger::User, FailureKind::WrongCode) => u64::from(failure.at > seconds(now)),
             (Trigger::User, _) => 5,
-            (Trigger::Background, FailureKind::Transient | FailureKind::Refused) => 30,
+            (Trigger::Background, FailureKind::Transient | FailureKind::Refused | FailureKind::WrongCode) => 30,
             (Trigger::Background, FailureKind::LoggedOut) => u64::MAX,
         };
         (failure.version == 1 && age < lifetime).then_some(failure)
@@ -96,7 +100,7 @@ impl Cache {
         let recent = |failure: &Failure| {
             let known_for = match failure.kind {
                 FailureKind::Transient => 300,
-                FailureKind::Refused => 24 * 3600,
+                FailureKind::Refused | FailureKind::WrongCode => 24 * 3600,
                 FailureKind::LoggedOut => u64::MAX,
             };
             failure.version == 1 && seconds(now).abs_diff(failure.at) < known_for

@@ -173,6 +173,17 @@ fn failures_expire_and_end_with_success() {
 }
 
 #[test]
+fn typed_command_after_a_wrong_code_may_enter_another() {
+    let home = tempfile::tempdir().unwrap();
+    let cache = in_dir(home.path(), CacheKeySetting::Auto);
+    cache.remember("k", at(1000), FailureKind::WrongCode, &Problem::new("no")).unwrap();
+    assert!(cache.failure("k", at(999), Trigger::User).is_some(), "it waited for the prompt");
+    assert!(cache.failure("k", at(1000), Trigger::User).is_none());
+    assert!(cache.failure("k", at(1029), Trigger::Background).is_some());
+    assert!(cache.failure("k", at(1030), Trigger::Background).is_none());
+}
+
+#[test]
 fn failure_of_a_process_that_started_later_is_used() {
     let home = tempfile::tempdir().unwrap();
     let cache = in_dir(home.path(), CacheKeySetting::Auto);

@@ -31,7 +31,11 @@ impl ChainFetcher<'_> {
             Err(error) => self.decoded(error, &caller),
         };
         let explained = advice::explain(&self.of_call(index, &caller), &refused);
-        let kind = if refused.is_transient() { FailureKind::Transient } else { FailureKind::Refused };
+        let kind = match &refused {
+            error if is_wrong_code(error) => FailureKind::WrongCode,
+            error if error.is_transient() => FailureKind::Transient,
+            _ => FailureKind::Refused,
+        };
         if !self.may_be_too_old(index, &refused, &caller) {
             return Err(FetchError::cacheable(explained, kind));
         }
