@@ -379,7 +379,8 @@ if [[ -o interactive ]] && ! \builtin zmodload -e zsh/system zsh/datetime; then
   __awsrole_say 'this zsh lacks the modules zsh/system and zsh/datetime: awsrole is inactive in this shell'
 elif [[ -o interactive ]]; then
   awsrole() { # if another shell gets a copy of this function, the others are missing there
-    if (( ${+__awsrole_state} )); then __awsrole_quietly __awsrole_command "$@"; else command awsrole "$@"; fi
+    if (( ${+__awsrole_state} )); then __awsrole_quietly __awsrole_interruptibly __awsrole_command "$@"
+    else command awsrole "$@"; fi
   }
   __awsrole_register
 fi

@@ -48,6 +48,19 @@ __awsrole_command() {
   return code
 }
 
+# Runs a function. Its status is 130 if Ctrl-C interrupts it. Without this it would be 2, with which zsh ends an
+# interrupted assignment of `$(…)`. The interrupt is set again at the end, so that the rest of the line doesn't run.
+__awsrole_interruptibly() {
+  \builtin local code interrupted=0
+  {
+    { "$@"; code=$? } always { interrupted=$TRY_BLOCK_INTERRUPT TRY_BLOCK_INTERRUPT=0 }
+    if (( interrupted )); then code=130; fi
+    return code
+  } always {
+    if (( interrupted )); then TRY_BLOCK_INTERRUPT=1; fi
+  }
+}
+
 # How the hook is doing in this shell, for the binary: on, off, inactive, or replaced if something else took its place
 # at the prompt.
 __awsrole_find_standing() {

@@ -337,6 +337,26 @@ def test_credential_process_never_asks(world):
     assert '"AccessKeyId":"ASIA' in out.read_text().replace(" ", "")
 
 
+@pytest.mark.parametrize("line", ["awsrole refresh", "awsrole use audit", "awsrole use"])
+def test_a_cancelled_command_ends_as_by_ctrl_c(world, shell, line):
+    """The status is 130, and the rest of the line doesn't run."""
+    audit = '[role.audit]\nrole_arn = "arn:aws:iam::111111111111:role/Audit"\nsource_profile = "jump"\n'
+    shop = world.shop()
+    world.project("shop", (shop / ".awsrole.toml").read_text() + audit, allow=True)
+    tty = world.terminal(shell, shop)
+    tty.run("")
+    out, ran = tty.file("status"), tty.file("ran")
+    tty.type(f"{line}; touch {ran}")
+    if line == "awsrole use":
+        tty.process.expect_exact("which role?")
+    else:
+        tty.asked()
+    tty.send(CTRL_C)
+    tty.wait()
+    tty.run(f"echo {'$status' if shell == 'fish' else '$?'} > {out}")
+    assert out.read_text() == "130\n" and not ran.exists()
+
+
 def test_killed_during_the_question(world, shell):
     shop = world.shop()
     tty = world.terminal(shell)
