@@ -6,7 +6,9 @@ import pytest
 from conftest import BLOCKED, DEV, aws
 
 from support.documents import ROOT
+from support.hooked_shell import HookedWorld
 from support.terminal import runs_in_ps0
+from support.world import DEPLOY, HERE
 
 
 def assign(shell, name, value):
@@ -120,6 +122,15 @@ def test_a_refresh_without_a_role_fails(shell, terminal, project, stand_in, line
     tty.run("")
     tty.run(f"awsrole {line}")
     assert status(tty) == "1" and aws(tty.env()).items() >= BLOCKED.items()
+
+
+@pytest.mark.parametrize("line", ["refresh", "refresh --all"])
+def test_a_refresh_prints_an_error_once(shell, tmp_path, line):
+    with HookedWorld(tmp_path) as world:
+        tty = world.terminal(shell, world.project("shop", DEPLOY + f'account_id = "{HERE}"\n', allow=True))
+        said = tty.run(f"awsrole {line}")
+        assert said.count(f"account_id pins {HERE}") == 1 and said.count("awsrole: ") == 1, said
+        assert "blocked: AWS commands fail here" in said and status(tty) == "1"
 
 
 def test_other_commands_go_to_the_binary(shell, terminal, project, stand_in):

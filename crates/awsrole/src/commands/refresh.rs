@@ -45,9 +45,14 @@ pub(super) fn run(all: bool, context: &Context, settings: &Settings) -> Result<O
     }
     let (outer, place) = placed?;
     let cache = Cache::open(context, settings.or_default().key);
-    let plans = match &place {
+    let one = |plan: Result<RolePlan, Problem>| match plan {
+        Ok(plan) => (vec![plan], None),
+        Err(problem) => (Vec::new(), Some(problem)),
+    };
+    let (plans, problem) = match &place {
         Place::Profile(profile) => {
-            (vec![profile.plan(&Profiles::load(&outer)?, &outer, &Requester::of(&outer, settings)?)?], None)
+            let requester = Requester::of(&outer, settings)?;
+            one(Profiles::load(&outer).and_then(|profiles| profile.plan(&profiles, &outer, &requester)))
         }
         Place::Project(project) if all || project.allowed.config().profiles == Some(true) => {
             super::common::plans(&outer, settings, &project.allowed)
@@ -57,18 +62,17 @@ pub(super) fn run(all: bool, context: &Context, settings: &Settings) -> Result<O
             let chosen = super::common::chosen(context, &project.files)?;
             let chosen = chosen.inherited_by(&requester, project.allowed.config());
             let role = chosen.role().map(str::to_owned);
-            match plan_role(&outer, settings, &project.allowed, role.as_deref()) {
-                Ok(plan) => (vec![plan], None),
-                Err(problem) => (Vec::new(), Some(problem)),
-            }
+            one(plan_role(&outer, settings, &project.allowed, role.as_deref()))
         }
     };
+    // The hook makes the same plan next, and prints why it fails.
+    let problem = problem.filter(|_| ambient::caller() != Caller::Hook);
     // An agent can't enter a new code, so it must not end a session for which its user entered one.
     let mfa_sessions = |plan: &RolePlan| -> Vec<String> {
         let of_mfa = (0..plan.steps.len()).filter(|index| plan.steps[*index].mfa_serial().is_some());
         of_mfa.map(|index| cache.keys(plan).session(index + 1)).collect()
     };
-    for plan in plans.0.iter().filter(|plan| plan.agent.is_none()) {
+    for plan in plans.iter().filter(|plan| plan.agent.is_none()) {
         if cache.last_failure(&cache.keys(plan), context.now).is_some() {
             // The trust policy may limit the age of MFA, so a new code may help if the MFA session isn't new.
             for session in mfa_sessions(plan) {
@@ -84,7 +88,7 @@ pub(super) fn run(all: bool, context: &Context, settings: &Settings) -> Result<O
         let kept = plan.agent.as_ref().map(|_| mfa_sessions(plan)).unwrap_or_default();
         cache.keys(plan).all().into_iter().filter(|entry| !kept.contains(entry)).collect::<Vec<_>>()
     };
-    for entry in super::common::entries(context, plans, stale)? {
+    for entry in super::common::entries(context, (plans, problem), stale)? {
         cache.mark_stale(&entry, context.now).map_err(|e| super::common::file_problem(&e))?;
     }
     generation::bump(&context.paths, context.now).map_err(|e| super::common::file_problem(&e))?;
