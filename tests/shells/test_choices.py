@@ -121,6 +121,17 @@ def test_every_shell_does_the_same(tmp_path, kind, sequence):
             assert (number, line, held(shell.env())) == (number, line, expected)
 
 
+def test_a_refused_choice_says_how_to_leave_it(shell, tmp_path):
+    with HookedWorld(tmp_path) as world:
+        roles = DEPLOY + '[role.audit]\nrole_arn = "arn:aws:iam::222222222222:role/Closed"\n'
+        tty = world.terminal(shell, world.project("shop", roles, allow=True))
+        tty.run("awsrole off")
+        said = tty.run("awsrole use audit")
+        assert "AccessDenied" in said and "hint: `awsrole use -` returns to the previous role, `--none` to the default" in said
+        tty.run("awsrole use --none")
+        assert held(tty.env()) == "Deploy"
+
+
 NONE = ["no role applies here: this shell has your own environment"]
 BACK = ["your environment is back in this shell"]
 OFF = ["off: your environment is back in this shell, until `awsrole on`"]

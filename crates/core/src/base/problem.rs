@@ -45,6 +45,9 @@ pub struct AwsRefusal {
     /// The options that select the role in other commands. `None` for the role of the shell.
     #[serde(skip)]
     pub options: Option<String>,
+    /// How the user leaves the role, if they chose it.
+    #[serde(skip)]
+    way_back: Option<String>,
 }
 
 /// The maximum number of rows of a refusal at [`COLUMNS`] columns. It is printed again at each `cd`.
@@ -96,6 +99,14 @@ impl Problem {
         self
     }
 
+    /// Appends how the user leaves a role that they chose. It is printed of each refusal, however long that is.
+    #[must_use]
+    pub fn way_back(mut self, hint: &str) -> Self {
+        let Some(refusal) = &mut self.refusal else { return self.hint(hint) };
+        refusal.way_back = Some(hint.to_owned());
+        self
+    }
+
     /// Marks a failure that may be over at the next attempt.
     #[must_use]
     pub fn temporary(self) -> Self {
@@ -106,7 +117,8 @@ impl Problem {
     #[must_use]
     pub fn refused(mut self, step: Option<usize>, code: &str, message: &str) -> Self {
         let (code, message, others, details) = (code.to_owned(), message.to_owned(), Vec::new(), Vec::new());
-        self.refusal = Some(Box::new(AwsRefusal { step, code, message, others, details, options: None }));
+        self.refusal =
+            Some(Box::new(AwsRefusal { step, code, message, others, details, options: None, way_back: None }));
         self
     }
 
@@ -158,11 +170,11 @@ impl Problem {
         self
     }
 
-    /// Shortens the lines of a refusal to what fits on [`MAX_ROWS`] rows, and appends the last one. `awsrole why`
+    /// Shortens the lines of a refusal to what fits on [`MAX_ROWS`] rows, and appends the last ones. `awsrole why`
     /// prints what is cut off.
-    fn fit(lines: Vec<String>, first_hint: usize, others: &[String], last: &str) -> Vec<String> {
+    fn fit(lines: Vec<String>, first_hint: usize, others: &[String], last: Vec<String>) -> Vec<String> {
         // The likeliest hint stays, whatever its length.
-        let (mut fitting, mut used): (Vec<String>, usize) = (Vec::new(), rows(last));
+        let (mut fitting, mut used): (Vec<String>, usize) = (Vec::new(), last.iter().map(|line| rows(line)).sum());
         let lines = lines.into_iter().enumerate().map(|(index, line)| match index < first_hint && rows(&line) > 2 {
             true => (true, line.chars().take(2 * COLUMNS - 1).chain(['…']).collect()),
             false => (index <= first_hint, line),
@@ -174,7 +186,7 @@ impl Problem {
                 fitting.push(line);
             }
         }
-        fitting.push(last.to_owned());
+        fitting.extend(last);
         fitting
     }
 
@@ -207,6 +219,8 @@ impl Problem {
         let first_hint = lines.len();
         lines.extend(self.hints.iter().map(|hint| format!("  hint: {}", escape(hint))));
         if let Some(refusal) = &self.refusal {
+            let way_back = refusal.way_back.iter().map(|hint| format!("  hint: {}", escape(hint)));
+            let last = way_back.chain([last.to_owned()]).collect();
             lines = Self::fit(lines, first_hint, &refusal.others, last);
         }
         lines.join("\n")
@@ -350,6 +364,15 @@ mod tests {
         assert_eq!((full.causes, full.hints, full.refusal), (vec!["C: m".into()], vec!["a".into(), "c".into()], None));
         let text = refused(&"x".repeat(800));
         assert!(text.contains("xxx") && !text.contains("cause 1") && text.ends_with(THEN), "{text}");
+    }
+
+    #[test]
+    fn long_refusal_of_a_chosen_role_says_how_to_leave_it() {
+        let refused = Problem::new("STS refused it").refused(Some(0), "AccessDenied", "no").hint("x".repeat(400));
+        let text = refused.hint("y").way_back("`awsrole use -`").of_blocked_shell();
+        assert!(text.ends_with(&format!("xxx\n  hint: `awsrole use -`\n{BLOCKED}")), "{text}");
+        let other = Problem::new("no network").temporary().way_back("`awsrole use -`").of_blocked_shell();
+        assert!(other.contains("\n  hint: `awsrole use -`\n"), "{other}");
     }
 
     #[test]

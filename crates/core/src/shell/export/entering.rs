@@ -105,7 +105,8 @@ impl<'a> Entering<'a> {
     /// Returns the state with the credentials, or a blocked one if there are none.
     pub(super) fn end(&self, obtained: Result<Obtained, Problem>, now: SystemTime) -> Export {
         obtained.and_then(|obtained| self.holding(obtained, now)).unwrap_or_else(|problem| {
-            let problem = if self.is_profile { problem.hint(END_PROFILE) } else { back(problem, self.role.is_some()) };
+            let problem =
+                if self.is_profile { problem.way_back(END_PROFILE) } else { back(problem, self.role.is_some()) };
             state(Change::Blocked, self.depth, Some(problem), now)
         })
     }
@@ -234,7 +235,7 @@ pub const END_PROFILE: &str = "`awsrole use --none` ends the use of this profile
 /// Adds the hint how to leave a role that the user chose.
 pub(super) fn back(problem: Problem, is_chosen: bool) -> Problem {
     if is_chosen {
-        problem.hint("`awsrole use -` goes back to the previous role, `use --none` to the default one")
+        problem.way_back("`awsrole use -` returns to the previous role, `--none` to the default")
     } else {
         problem
     }
