@@ -39,7 +39,7 @@ pub(super) fn run(
 ) -> Result<Outcome, CommandError> {
     // A hint is read somewhere else than in the directory of the SDK.
     target.place.dir = match target.place.dir.take() {
-        Some(dir) => Some(context.dir.join(dir)),
+        Some(dir) => Some(super::common::directory(Some(dir), context)?),
         None if target.place.is_empty() => Some(context.dir.clone()).filter(|dir| !dir.as_os_str().is_empty()),
         None => None,
     };
