@@ -99,6 +99,18 @@ def test_a_change_of_the_file(inside, project, stand_in, change):
     assert len(stand_in.starts()) == 2
 
 
+def test_a_nearer_file_above_eight_directories(shell, terminal, project, stand_in):
+    """bash and zsh keep eight paths, and search again at each prompt if there are more."""
+    folder = project / "1/2/3/4/5/6/7/8/9/10"
+    folder.mkdir(parents=True)
+    tty = terminal(shell, cwd=folder)
+    tty.run("")
+    assert key(tty) == "ASIADEV" and takes_the_short_way(tty)
+    (project / "1/.awsrole.toml").write_text(NEW)
+    tty.run("")
+    assert key(tty) == "ASIANEW" and takes_the_short_way(tty) and len(stand_in.starts()) == 2
+
+
 @pytest.mark.parametrize("more", [b"\0", b"\0\0", b"\0more", b"\n\0\n", b"\xff", b" "], ids=str)
 def test_any_byte_at_the_end_is_a_change(inside, project, stand_in, more):
     """With most of them it is no text any more. A single NUL at the very end is nothing that fish could read."""
