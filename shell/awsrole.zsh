@@ -100,6 +100,7 @@ __awsrole_unchanged() {
   __awsrole_event=prompt __awsrole_views=
   __awsrole_fingerprint $__awsrole_files
   [[ $__awsrole_print == "$__awsrole_seen" ]] || return 1
+  # (The condition of __awsrole_is_due, without the call.)
   [[ -z $__awsrole_digest && -e $__awsrole_generation ]] &&
     (( ! __awsrole_deadline || (EPOCHSECONDS >= __awsrole_since && EPOCHSECONDS < __awsrole_deadline) )) && return 0
   __awsrole_still_valid

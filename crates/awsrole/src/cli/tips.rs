@@ -40,7 +40,7 @@ const COMMANDS: [(&[&str], &str); 12] = [
     (&["open", "browser"], "'awsrole console' opens the AWS console"),
 ];
 
-/// What a word names that is no command.
+/// What a word names if it is not a command.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum OtherName {
     /// A role of the project file.
@@ -49,7 +49,7 @@ pub(super) enum OtherName {
     Program,
 }
 
-/// Replaces clap's tip, or adds one. `named` returns what a word names that is no command.
+/// Replaces clap's tip, or adds one. `named` returns what a word names if it is not a command.
 pub(super) fn with_tip(mut error: Error, words: &[OsString], named: impl Fn(&str) -> Option<OtherName>) -> Error {
     let tip = match (error.kind(), error.get(ContextKind::InvalidSubcommand), error.get(ContextKind::InvalidArg)) {
         (ErrorKind::InvalidSubcommand, Some(ContextValue::String(name)), _) => {
