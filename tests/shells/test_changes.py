@@ -99,6 +99,16 @@ def test_a_change_of_the_file(inside, project, stand_in, change):
     assert len(stand_in.starts()) == 2
 
 
+def test_no_attribute_of_a_variable_evaluates_a_file(terminal, project, tmp_path):
+    """bash evaluates what an integer variable gets, and can give a local variable the attributes of the user's."""
+    ran = tmp_path / "ran"
+    (project / ".awsrole.toml").write_text(f"a[$(touch {ran})]")
+    tty = terminal("bash", before="shopt -s localvar_inherit; declare -i REPLY")
+    tty.run(f"cd {project}")
+    tty.run("")
+    assert not ran.exists()
+
+
 def test_a_nearer_file_above_eight_directories(shell, terminal, project, stand_in):
     """bash and zsh keep eight paths, and search again at each prompt if there are more."""
     folder = project / "1/2/3/4/5/6/7/8/9/10"
