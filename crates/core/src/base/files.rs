@@ -258,7 +258,7 @@ fn read(path: &Path, limit: u64, more: OFlags, may: impl FnOnce(&fs::Metadata) -
     let refused = |what| io::Error::new(io::ErrorKind::InvalidInput, what);
     // NONBLOCK avoids waiting for the writer of a FIFO. NOCTTY avoids acquiring a controlling terminal.
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY | more).bits().cast_signed();
-    let file = match fs::OpenOptions::new().read(true).custom_flags(flags).open(path) {
+    let mut file = match fs::OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(e),
         // Opening fails for sockets, and for symbolic links with NOFOLLOW.
         Err(_) if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) => {
@@ -274,8 +274,14 @@ fn read(path: &Path, limit: u64, more: OFlags, may: impl FnOnce(&fs::Metadata) -
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is writable by others"));
     }
     // Allocate the full size at once: a growing buffer would leave copies of secrets in memory.
-    let mut bytes = Vec::with_capacity(usize::try_from(found.len().min(limit) + 1).unwrap_or_default());
-    file.take(limit + 1).read_to_end(&mut bytes)?;
+    let size = usize::try_from(found.len().min(limit)).unwrap_or_default();
+    let mut bytes = vec![0; size + 1];
+    let count = file.read(&mut bytes)?;
+    bytes.truncate(count);
+    // The whole file was read, unless it changed or its file system doesn't know its size.
+    if count != size || size == 0 {
+        file.take(limit + 1 - count as u64).read_to_end(&mut bytes)?;
+    }
     if bytes.len() as u64 > limit {
         return Err(refused("larger than allowed"));
     }
@@ -342,5 +348,9 @@ mod tests {
         assert_eq!(read_regular(&path, 5).unwrap(), b"12345");
         assert!(read_regular(&path, 4).unwrap_err().to_string().contains("larger"));
         assert!(read_regular(home.path(), 4).unwrap_err().to_string().contains("regular"));
+        if cfg!(target_os = "linux") {
+            let sizeless = read_regular(Path::new("/proc/self/status"), 1024 * 1024).unwrap();
+            assert!(sizeless.len() > 100 && sizeless.ends_with(b"\n"), "a size of 0 doesn't mean that it is empty");
+        }
     }
 }

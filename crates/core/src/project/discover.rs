@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::base::files::walk::canonical;
 use crate::base::files::{is_foreign, read_with_owner};
 use crate::base::problem::Problem;
 
@@ -57,7 +58,7 @@ pub fn read(path: &Path) -> Result<ConfigFile, Problem> {
     // The path is resolved again only if there is a symbolic link to follow.
     let canonical = match place.is_absolute() && link.is_none() {
         true => place.clone(),
-        false => path.canonicalize().map_err(|e| failed(&e))?,
+        false => canonical(path).map_err(|e| failed(&e))?,
     };
     let (bytes, owner) = read_with_owner(&canonical, MAX_BYTES).map_err(|e| failed(&e))?;
     let owner = link.map(MetadataExt::uid).into_iter().chain([owner]).find(|owner| is_foreign(*owner));
@@ -76,7 +77,7 @@ pub fn read(path: &Path) -> Result<ConfigFile, Problem> {
 /// the path itself.
 #[must_use]
 pub fn place(path: &Path) -> PathBuf {
-    match (path.parent().map(Path::canonicalize), path.file_name()) {
+    match (path.parent().map(canonical), path.file_name()) {
         (Some(Ok(dir)), Some(name)) => dir.join(name),
         _ => path.to_owned(),
     }

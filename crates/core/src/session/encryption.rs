@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use crate::base::cache_key_backend::{self, CacheKeyBackend, CacheKeySetting, KeyBackend, KeyUnavailable};
 use crate::base::context::Context;
 use crate::base::digest::sha256;
+use crate::base::files::walk::canonical;
 use crate::base::files::{self, FileError};
 use crate::base::lock::{self, Lock, LockError};
 use crate::base::seal::Key;
@@ -229,7 +230,7 @@ impl CacheEncryption {
 
     /// Returns the key's name. Each directory has its own key, regardless of the path that is used for it.
     fn name(&self) -> String {
-        let dir = self.dir.canonicalize().unwrap_or_else(|_| self.dir.clone());
+        let dir = canonical(&self.dir).unwrap_or_else(|_| self.dir.clone());
         format!("awsrole:{}", &sha256(&[dir.as_os_str().as_encoded_bytes()])[..32])
     }
 }

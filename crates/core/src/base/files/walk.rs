@@ -69,8 +69,54 @@ pub(crate) fn walk<E>(
     Ok(dir)
 }
 
+/// Returns a path without symbolic links, as [`Path::canonicalize`] does. Most paths have none, which Linux tells with a
+/// single system call (openat2(2)).
+///
+/// # Errors
+/// Fails if the path doesn't exist, or can't be examined.
+pub(crate) fn canonical(path: &Path) -> io::Result<PathBuf> {
+    if is_without_links(path) { Ok(path.components().collect()) } else { path.canonicalize() }
+}
+
+/// Returns whether a path is absolute, exists, and contains neither symbolic links nor `..`. Returns `false` if the
+/// kernel can't tell.
+#[cfg(target_os = "linux")]
+fn is_without_links(path: &Path) -> bool {
+    use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    path.is_absolute()
+        && !path.components().any(|part| part == Component::ParentDir)
+        && openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS).is_ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_without_links(_: &Path) -> bool {
+    false
+}
+
 /// Returns the names in a path, the first one last.
 fn names(path: &Path) -> Vec<OsString> {
     let names = path.components().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
     names.rev().map(|part| part.as_os_str().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn resolves_paths_as_the_standard_library_does() {
+        let home = tempfile::tempdir().unwrap();
+        let root = home.path().canonicalize().unwrap();
+        fs::create_dir_all(root.join("a/b")).unwrap();
+        symlink("a/b", root.join("link")).unwrap();
+        for path in ["a/b", "a//b/", "a/./b", "a/b/..", "link", "link/..", "a/../link", "none", "link/none"] {
+            let path = root.join(path);
+            assert_eq!(canonical(&path).ok(), path.canonicalize().ok(), "{}", path.display());
+        }
+        assert_eq!(canonical(Path::new(".")).unwrap(), Path::new(".").canonicalize().unwrap());
+    }
 }
