@@ -62,8 +62,8 @@ end
 # on. Of secrets it contains only whether they are set. Modification times would not distinguish two edits within a
 # clock tick. Another user may replace a file by a FIFO, so a file is opened only if the binary called it `own`. (`read`
 # stops at a NUL as at the end of the file. A second `read` tests whether there is more.)
-function __awsrole_fingerprint # [FILE …]
-    set -l fish_read_limit 16384
+set -l fish_read_limit 16384
+function __awsrole_fingerprint --inherit-variable fish_read_limit # [FILE …]
     for place in $argv
         if not builtin path is -fr -- $place
             set -a __awsrole_views "no-text=$place"
@@ -93,18 +93,25 @@ end
 # Returns whether the last decision is still valid. If not, __awsrole_event is the reason for a new one. Each path
 # without a file is tested once, so a broken symlink is found at the next `cd`.
 function __awsrole_unchanged
-    test "$PWD" != "$__awsrole_at"; or builtin path is -- $__awsrole_absent; and __awsrole_look
+    builtin path is -- $__awsrole_absent; and __awsrole_look
     set -g __awsrole_views
     __awsrole_fingerprint $__awsrole_files
     read -d ' ' -l up rest <$__awsrole_uptime
-    # A digest makes the texts differ. Another operator of `test` would take as long as comparing them.
-    test "$__awsrole_print" = "$__awsrole_seen$__awsrole_digest" -a -e "$__awsrole_generation" -a "0$up" -lt $__awsrole_due
+    # A digest makes the texts differ. Another operator of `test` would take as long as comparing them. (`//` ends PWD.)
+    test "$PWD//$__awsrole_print" = "$__awsrole_at//$__awsrole_seen$__awsrole_digest" -a -e "$__awsrole_generation" \
+        -a "0$up" -lt $__awsrole_due
     or __awsrole_still_valid
 end
 
-# The rest of the comparison: a new generation, a deadline, and files that are compared by digest.
+# The rest of the comparison: another directory with the same files, a new generation, a deadline, and files that are
+# compared by digest.
 function __awsrole_still_valid
     set -g __awsrole_event prompt
+    if test "$PWD" != "$__awsrole_at"
+        __awsrole_look
+        set -g __awsrole_views
+        __awsrole_fingerprint $__awsrole_files
+    end
     test "$__awsrole_print" = "$__awsrole_seen"; or return
     if set -q __awsrole_generation[1]
         test -e $__awsrole_generation; or return
@@ -287,8 +294,6 @@ function __awsrole_fail -a problem
 end
 
 function __awsrole_done -a state deadline depth
-    set -g __awsrole_depth $depth
-    set -g __awsrole_at
     set -g __awsrole_views
     set -g __awsrole_own
     for place in $__awsrole_files[1..$depth]
@@ -298,6 +303,8 @@ function __awsrole_done -a state deadline depth
         or __awsrole_fingerprint $place
     end
     set -g __awsrole_in_force $__awsrole_views
+    set -g __awsrole_depth $depth
+    __awsrole_look
     set -q __awsrole_failed[1]; and return
     set -g __awsrole_state $state
     set -g __awsrole_pending
@@ -314,7 +321,7 @@ function __awsrole_hook # prompt | changed | cd | typed
     set -ql $names; or test $status -lt (count $names); and set -g __awsrole_asked $argv[1]; and return 0
     set -g __awsrole_asked
     set -q __awsrole_lifted[1]; and __awsrole_lay
-    builtin contains -- $argv cd typed; and set -g __awsrole_at
+    builtin contains -- $argv cd typed; and __awsrole_look
     if set -q __awsrole_pending[1]
         set -g __awsrole_event prompt
         __awsrole_fail interrupted
@@ -353,37 +360,6 @@ function __awsrole_catch_up
 end
 
 function __awsrole_run_integrations # see direnv.fish
-end
-
-# Handlers run in the order in which they were defined.
-function __awsrole_register
-    # A shell with `-c` has no prompt: its command counts as typed.
-    set -l started -c
-    test -r /proc/$fish_pid/cmdline; and set started (string split0 </proc/$fish_pid/cmdline)
-    string match -qr '^(-\w*c|--command)' -- $started; and set -g __awsrole_running 1
-    function __awsrole_on_prompt --on-event fish_prompt
-        set -g __awsrole_running ''
-        test -n "$__awsrole_asked$__awsrole_pending$__awsrole_lifted"; and __awsrole_catch_up
-        or __awsrole_unchanged; or __awsrole_hook changed
-    end
-
-    # Runs after `cd`, so that `cd x && terraform plan` has the role. In `(cd x; …)` fish changes the directory of the
-    # shell itself, so this applies there, too.
-    function __awsrole_on_move --on-variable PWD
-        # Nothing is printed while config.fish runs. The first prompt decides.
-        if not set -q __awsrole_running[1]
-            set -g __awsrole_asked prompt
-        else
-            __awsrole_hook cd
-        end
-    end
-
-    # The role may have expired while the prompt waited, and Ctrl-C in a prompt's hooks leaves them incomplete.
-    function __awsrole_on_command --on-event fish_preexec
-        set -g __awsrole_running 1
-        set -q __awsrole_pending[1]; or set -q __awsrole_lifted[1]; or test "$DIRENV_WATCHES" != "$__awsrole_direnv"
-        or __awsrole_is_due; and __awsrole_hook prompt
-    end
 end
 
 # A script that sources this gets nothing: no hook, no command, no change.

@@ -243,7 +243,8 @@ def test_scripts_get_nothing(shell, project, stand_in, tmp_path):
         ("bash", "-n", "awsrole.bash"),
         *[("zsh", "-n", f"{part}.zsh") for part in ("awsrole", "command", "direnv", "left")],
         *[("fish", "-n", f"{part}.fish") for part in ("awsrole", "answer", "clock", "command", "direnv", "left")],
-        ("fish_indent", "--check", "awsrole.fish", "answer.fish", "clock.fish", "command.fish", "direnv.fish", "left.fish"),
+        ("fish_indent", "--check", "awsrole.fish", "answer.fish", "clock.fish", "command.fish", "direnv.fish", "left.fish",
+         "register.fish"),
     ],
     ids=" ".join,
 )
