@@ -38,7 +38,7 @@ pub fn answer(
     context: &Context,
     settings: &Settings,
     awsrole: fn() -> Option<PathBuf>,
-    fetch: impl FnOnce(&Context, bool, Pending<'_>) -> Export,
+    fetch: impl FnOnce(&Context, bool, Pending<'_>) -> Box<Export>,
 ) -> Result<(), Problem> {
     if request.compare {
         return module::compare(&request, context);
@@ -68,22 +68,22 @@ pub fn answer(
     for name in &change.unset {
         inner.env.0.remove(OsStr::new(name));
     }
-    let decided = match event {
+    let mut export = match event {
         Event::Changed => {
             for (name, (file, line)) in
                 changed.iter().filter_map(|name| Some((name, find_assignment(&inner.dir, name)?)))
             {
                 print_notice(format!("{}:{line} sets {name}", file.display()));
             }
-            Export::of(Change::Inactive { hide: change.hide })
+            Box::new(Export::of(Change::Inactive { hide: change.hide }))
         }
-        _ if off => Export { adopt: outer.adopt.clone(), ..Export::of(Change::Outer) },
+        _ if off => Box::new(Export { adopt: outer.adopt.clone(), ..Export::of(Change::Outer) }),
         _ => match export(&inner, settings, &outer, &files, words, event) {
-            Decision::Export(export) => *export,
+            Decision::Export(export) => export,
             Decision::Miss(pending) => fetch(&inner, ask, *pending),
         },
     };
-    let mut export = Export { unset: change.unset, ..decided };
+    export.unset = change.unset;
     renew_if_due(&export, words, awsrole, &inner, &files);
     let mut messages = messages(&export, event, context.now);
     let back = token.as_ref().and_then(|token| token.back.clone());
@@ -115,7 +115,7 @@ pub fn answer_agent(
     context: &Context,
     settings: &Settings,
     awsrole: fn() -> Option<PathBuf>,
-    fetch: impl FnOnce(&Context, Pending<'_>) -> Export,
+    fetch: impl FnOnce(&Context, Pending<'_>) -> Box<Export>,
 ) -> Result<(), Problem> {
     if Agent::recognize(&context.env).is_none() {
         return Ok(());
@@ -125,7 +125,7 @@ pub fn answer_agent(
     let inner = context.with_env(std::mem::take(&mut outer.env));
     let words = ChosenWords::default();
     let export = match export(&inner, settings, &outer, &files, words, Event::Prompt) {
-        Decision::Export(export) => *export,
+        Decision::Export(export) => export,
         Decision::Miss(pending) => fetch(&inner, *pending),
     };
     renew_if_due(&export, words, awsrole, &inner, &files);
@@ -150,12 +150,12 @@ pub fn renew(
     files: &[PathBuf],
     context: &Context,
     settings: &Settings,
-    fetch: impl FnOnce(&Context, Pending<'_>) -> Export,
+    fetch: impl FnOnce(&Context, Pending<'_>) -> Box<Export>,
 ) {
     let mut outer = OuterEnv::reconstruct(&context.env);
     let inner = context.with_env(std::mem::take(&mut outer.env));
     let export = match export(&inner, settings, &outer, files, words, Event::Renewal) {
-        Decision::Export(export) => *export,
+        Decision::Export(export) => export,
         Decision::Miss(pending) => fetch(&inner, *pending),
     };
     history::note(export.entry.as_ref(), &inner);

@@ -42,7 +42,7 @@ fn elevated(context: &Context, settings: &Settings) -> Result<String, CommandErr
     let (_, allowed, files) = common::allowed(None, context, settings)?;
     let config = allowed.config();
     let (name, keys) = config.select(common::chosen(context, &files)?.role())?;
-    keys.elevate.ok_or_else(|| {
+    keys.elevate.clone().ok_or_else(|| {
         let whose = name.map(|name| format!(" for role {name}")).unwrap_or_default();
         Problem::new(format!("{} has no `elevate`{whose}", context.shorten(&config.file)))
             .because("`awsrole sudo` uses the role that this key names")

@@ -36,7 +36,10 @@ impl DerefMut for Variables {
 
 impl FromIterator<(OsString, OsString)> for Variables {
     fn from_iter<I: IntoIterator<Item = (OsString, OsString)>>(pairs: I) -> Self {
-        Self(Arc::new(pairs.into_iter().collect()))
+        // `collect` would sort a copy first, which takes longer for as few pairs.
+        let mut variables = BTreeMap::new();
+        variables.extend(pairs);
+        Self(Arc::new(variables))
     }
 }
 
@@ -124,13 +127,13 @@ impl Paths {
     fn moved(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         // On macOS these variables have no effect.
         let usual = [
-            ("XDG_CONFIG_HOME", &self.config, ".config"),
-            ("XDG_DATA_HOME", &self.data, ".local/share"),
-            ("XDG_STATE_HOME", &self.state, ".local/state"),
-            ("XDG_CACHE_HOME", &self.cache, ".cache"),
+            ("XDG_CONFIG_HOME", &self.config, ".config/awsrole"),
+            ("XDG_DATA_HOME", &self.data, ".local/share/awsrole"),
+            ("XDG_STATE_HOME", &self.state, ".local/state/awsrole"),
+            ("XDG_CACHE_HOME", &self.cache, ".cache/awsrole"),
         ];
         let moved = usual.into_iter().filter(|_| cfg!(not(target_os = "macos")));
-        let moved = moved.filter(|(_, path, usual)| **path != self.home.join(usual).join("awsrole"));
+        let moved = moved.filter(|(_, path, usual)| path.strip_prefix(&self.home) != Ok(Path::new(usual)));
         moved.map(|(name, path, _)| (name, path.as_path()))
     }
 

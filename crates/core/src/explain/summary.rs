@@ -101,7 +101,7 @@ pub fn assumed_by_cd(config: &Config, profiles: &Profiles, accounts: &Accounts, 
         },
         (None, _) => match previewed {
             Ok(preview) => preview.title + after,
-            Err(_) => keys.role_arn.map_or("the role".to_owned(), |arn| arn.name().to_owned()) + after,
+            Err(_) => keys.role_arn.as_ref().map_or("the role".to_owned(), |arn| arn.name().to_owned()) + after,
         },
     }
 }

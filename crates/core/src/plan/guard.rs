@@ -57,7 +57,11 @@ impl Guard {
     #[must_use]
     pub fn of_file(config: &Config, role: Option<&str>) -> Self {
         let mut guard = Self::default();
-        for (index, (name, keys)) in chain(config, role).into_iter().enumerate() {
+        let mut seen = Vec::new();
+        let mut next = config.select(role).ok();
+        // The resolver reports circles and unknown names.
+        while let Some((name, keys)) = next.filter(|(name, _)| !seen.contains(name)) {
+            let index = seen.len();
             let confirm = keys.confirm.unwrap_or_default();
             for (key, is_set) in [("manual", keys.manual == Some(true)), ("confirm", confirm != Confirm::Never)] {
                 if is_set {
@@ -71,6 +75,8 @@ impl Guard {
                 guard.typed = index;
             }
             guard.confirm = guard.confirm.max(confirm);
+            next = keys.source_role.as_deref().and_then(|source| config.select(Some(source)).ok());
+            seen.push(name);
         }
         guard
     }
@@ -144,17 +150,6 @@ impl Guard {
             }
         })
     }
-}
-
-/// Returns a role and then each role through which it is assumed. The resolver reports circles and unknown names.
-fn chain(config: &Config, role: Option<&str>) -> Vec<(Option<String>, RoleConfig)> {
-    let mut chain: Vec<(Option<String>, RoleConfig)> = Vec::new();
-    let mut next = config.select(role).ok();
-    while let Some((name, keys)) = next.filter(|(name, _)| !chain.iter().any(|(seen, _)| seen == name)) {
-        next = keys.source_role.as_deref().and_then(|source| config.select(Some(source)).ok());
-        chain.push((name, keys));
-    }
-    chain
 }
 
 /// Returns the first protected account that a plan leads to or through.

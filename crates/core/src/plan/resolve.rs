@@ -123,7 +123,7 @@ impl Chain<'_> {
 struct ChainNode<'p> {
     /// The role's name in the file. The inner `None` is the file's nameless role, the outer `None` is a profile alone.
     in_file: Option<Option<String>>,
-    keys: RoleConfig,
+    keys: Cow<'p, RoleConfig>,
     profile: Option<Profile<'p>>,
     /// Whether this role's session assumes another role of the file.
     is_intermediate: bool,
@@ -248,7 +248,7 @@ impl<'p> Resolver<'p> {
 impl<'p> ChainNode<'p> {
     /// Creates a node for a profile alone.
     fn of(profile: Option<Profile<'p>>) -> Self {
-        Self { in_file: None, keys: RoleConfig::default(), profile, is_intermediate: false }
+        Self { in_file: None, keys: Cow::default(), profile, is_intermediate: false }
     }
 
     fn profile_text(&self, key: &str) -> Option<&'p str> {

@@ -38,7 +38,7 @@ pub enum ApprovalStatus {
 /// A config that the user has allowed. Only this type can become a plan. It is parsed from the same bytes that were
 /// hashed.
 pub struct Allowed {
-    config: Config,
+    config: Box<Config>,
     only_accounts: Option<Vec<AccountId>>,
     main_worktree: Option<PathBuf>,
 }
@@ -102,7 +102,11 @@ impl Verdict {
         Self::Broken { problem, status }
     }
 
-    fn allowed(config: Option<Config>, only_accounts: Option<Vec<AccountId>>, main_worktree: Option<PathBuf>) -> Self {
+    fn allowed(
+        config: Option<Box<Config>>,
+        only_accounts: Option<Vec<AccountId>>,
+        main_worktree: Option<PathBuf>,
+    ) -> Self {
         Self::Allowed(Box::new(Allowed { config: config.unwrap_or_default(), only_accounts, main_worktree }))
     }
 

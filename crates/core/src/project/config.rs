@@ -1,5 +1,6 @@
 //! A `.awsrole.toml` as it is written: keys and values, with each value within its own limits.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -152,12 +153,13 @@ impl Config {
     ///
     /// # Errors
     /// Fails if no table has this name.
-    pub fn select(&self, name: Option<&str>) -> Result<(Option<String>, RoleConfig), Problem> {
+    pub fn select(&self, name: Option<&str>) -> Result<(Option<String>, Cow<'_, RoleConfig>), Problem> {
         let Some(name) = name.or(self.default_role.as_deref()) else {
-            return Ok((None, self.shared.clone()));
+            return Ok((None, Cow::Borrowed(&self.shared)));
         };
         self.role_exists(name, &self.origin(None, "default_role"))?;
-        Ok((Some(name.to_owned()), self.roles[name].clone().merged_over(self.shared.clone())))
+        let keys = self.roles[name].clone().merged_over(self.shared.clone());
+        Ok((Some(name.to_owned()), Cow::Owned(keys)))
     }
 
     /// Returns whether `cd` assumes a role without a name: no default is set, and the keys at top level define one.

@@ -179,14 +179,14 @@ pub enum Decision<'a> {
 
 /// A role whose credentials must be fetched before the shell can hold it.
 pub struct Pending<'a> {
-    entering: Entering<'a>,
+    entering: Box<Entering<'a>>,
     frame: Frame,
 }
 
 impl Pending<'_> {
     /// Fetches the credentials and returns the complete decision.
     #[must_use]
-    pub fn fetch(self, providers: Providers<'_>) -> Export {
+    pub fn fetch(self, providers: Providers<'_>) -> Box<Export> {
         let Self { mut entering, mut frame } = self;
         if let Some(question) = entering.question.take() {
             let confirmed = providers.authenticator.confirm(&question);
@@ -248,9 +248,9 @@ pub fn export<'a>(
     let decided = decide(context, settings, files, (&mut chosen, is_inherited), event, &mut texts);
     let decided = match (decided, profile.as_ref(), notices.first()) {
         (decided, Some(profile), _) => with_profile(decided, profile, context, settings, event),
-        (Decided::State(export), None, Some(notice)) if matches!(export.change, Change::Outer) => {
-            let problem = export.problem.clone().or_else(|| Some(Problem::new(notice.clone())));
-            Decided::State(Box::new(Export { problem, ..*export }))
+        (Decided::State(mut export), None, Some(notice)) if matches!(export.change, Change::Outer) => {
+            export.problem.get_or_insert_with(|| Problem::new(notice.clone()));
+            Decided::State(export)
         }
         (decided, None, _) => decided,
     };
@@ -269,16 +269,14 @@ pub fn export<'a>(
     let ended = if let Chosen::Ended(role) = chosen { Some(role) } else { None };
     let frame = Frame { adopt, chosen: taken_over, chosen_profile, texts, notices, ended };
     match decided {
-        Decided::State(export) => Decision::Export(Box::new(frame.around(*export))),
+        Decided::State(export) => Decision::Export(frame.around(export)),
         Decided::Enter(entering) if entering.question.is_some() => {
-            Decision::Miss(Box::new(Pending { entering: *entering, frame }))
+            Decision::Miss(Box::new(Pending { entering, frame }))
         }
         Decided::Enter(entering) => match lookup(&entering.plan, &entering.cache, entering.options) {
-            Lookup::Hit(obtained) => Decision::Export(Box::new(frame.around(entering.end(Ok(*obtained), context.now)))),
-            Lookup::Failed(problem) => {
-                Decision::Export(Box::new(frame.around(entering.end(Err(problem), context.now))))
-            }
-            Lookup::Miss => Decision::Miss(Box::new(Pending { entering: *entering, frame })),
+            Lookup::Hit(obtained) => Decision::Export(frame.around(entering.end(Ok(*obtained), context.now))),
+            Lookup::Failed(problem) => Decision::Export(frame.around(entering.end(Err(problem), context.now))),
+            Lookup::Miss => Decision::Miss(Box::new(Pending { entering, frame })),
         },
     }
 }
@@ -294,10 +292,12 @@ struct Frame {
 }
 
 impl Frame {
-    fn around(self, mut export: Export) -> Export {
+    fn around(self, mut export: Box<Export>) -> Box<Export> {
         let Self { adopt, chosen, chosen_profile, texts, notices, ended } = self;
         export.notices.extend(notices);
-        Export { adopt, chosen, chosen_profile, texts, ended, ..export }
+        (export.adopt, export.texts, export.ended) = (adopt, texts, ended);
+        (export.chosen, export.chosen_profile) = (chosen, chosen_profile);
+        export
     }
 }
 

@@ -113,7 +113,7 @@ pub fn of(context: &Context, allowed: &Allowed, profiles: &Profiles) -> Result<V
             ));
         }
         let (_, keys) = config.select(Some(name))?;
-        let region = keys.region.map(|region| region.as_str().to_owned()).or_else(|| {
+        let region = keys.region.as_ref().map(|region| region.as_str().to_owned()).or_else(|| {
             let profile = profiles.get(keys.profile.as_deref()?)?;
             profile.text("region").map(str::to_owned)
         });

@@ -57,14 +57,18 @@ impl Shell {
     }
 
     pub(super) fn quote_into(self, text: &[u8], into: &mut Vec<u8>) {
+        let is_special = |byte: &u8| *byte == b'\'' || self == Self::Fish && *byte == b'\\';
         into.push(b'\'');
-        for byte in text {
-            match (self, byte) {
-                (Self::Bash | Self::Zsh, b'\'') => into.extend_from_slice(br"'\''"),
-                (Self::Fish, b'\'' | b'\\') => into.extend_from_slice(&[b'\\', *byte]),
-                _ => into.push(*byte),
+        let mut rest = text;
+        while let Some(at) = rest.iter().position(is_special) {
+            into.extend_from_slice(&rest[..at]);
+            match self {
+                Self::Bash | Self::Zsh => into.extend_from_slice(br"'\''"),
+                Self::Fish => into.extend_from_slice(&[b'\\', rest[at]]),
             }
+            rest = &rest[at + 1..];
         }
+        into.extend_from_slice(rest);
         into.push(b'\'');
     }
 
@@ -142,23 +146,25 @@ impl Shell {
     }
 }
 
-/// Returns an upper limit for the length of an export's statements, in bytes. Quotes make a value at most four times as
-/// long.
+/// Returns an upper limit for the length of an export's statements, in bytes. A quote or a backslash takes up to four
+/// bytes.
 fn room(export: &Export, views: Option<&Views>) -> usize {
-    let line = |name: &str, value: usize| 64 + name.len() + 4 * value;
-    let adopted = export.adopt.iter().map(|(name, prior)| line(name, prior.as_ref().map_or(0, |value| value.len())));
+    let quoted = |value: &[u8]| value.len() + 3 * value.iter().filter(|byte| matches!(byte, b'\'' | b'\\')).count();
+    let line = |name: &str, value: &[u8]| 64 + name.len() + quoted(value);
+    let adopted = export.adopt.iter();
+    let adopted = adopted.map(|(name, prior)| line(name, prior.as_ref().map_or(b"", |value| value.as_encoded_bytes())));
     let changed = match &export.change {
         Change::Role(diff) => {
-            let set = diff.set.iter().map(|(name, value)| line(name, value.shown().len()));
-            set.chain(diff.hide.iter().map(|name| line(name, 0))).sum()
+            let set = diff.set.iter().map(|(name, value)| line(name, value.shown().as_bytes()));
+            set.chain(diff.hide.iter().map(|name| line(name, b""))).sum()
         }
-        Change::Inactive { hide } => hide.iter().map(|name| line(name, 0)).sum(),
+        Change::Inactive { hide } => hide.iter().map(|name| line(name, b"")).sum(),
         Change::Outer | Change::Blocked => 0,
     };
-    let unset: usize = export.unset.iter().map(|name| line(name, 0)).sum();
+    let unset: usize = export.unset.iter().map(|name| line(name, b"")).sum();
     let chosen: usize =
-        [&export.chosen, &export.chosen_profile].into_iter().flatten().map(|word| line("", word.len())).sum();
-    let seen = export.texts.iter().map(|text| line("", text.len()));
+        [&export.chosen, &export.chosen_profile].into_iter().flatten().map(|word| line("", word.as_bytes())).sum();
+    let seen = export.texts.iter().map(|text| line("", text.as_bytes()));
     let looked_at = views.map_or(0, |views| views.own.len() * 64);
     adopted.sum::<usize>() + changed + unset + chosen + seen.sum::<usize>() + looked_at + 256
 }

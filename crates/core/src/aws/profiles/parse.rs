@@ -86,7 +86,7 @@ impl ParsedValue {
     fn extend(&mut self, text: &str, empty: usize, added: &str, line: usize) {
         let more = self.more.get_or_insert_with(|| {
             // Reserve capacity for the value: a growing buffer would leave copies of secrets in memory.
-            let mut whole = Zeroizing::new(String::with_capacity(4096));
+            let mut whole = Zeroizing::new(String::with_capacity(256));
             whole.push_str(&text[self.first.clone()]);
             Box::new(More { whole, lines: Vec::new() })
         });

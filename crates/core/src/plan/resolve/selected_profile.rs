@@ -1,5 +1,6 @@
 //! Plans a profile that the user selected by its name, without a project's file.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::{Chain, ChainNode, Resolver, suspicious_lines, with_suspicious_lines};
@@ -79,7 +80,7 @@ impl SelectedProfile {
             (None, Some(keys)) => keys,
             (None, None) => return Err(resolver.no_profile(&self.0, "--profile: ")),
         };
-        let node = ChainNode { keys, ..ChainNode::of(profile) };
+        let node = ChainNode { keys: Cow::Owned(keys), ..ChainNode::of(profile) };
         let mut chain = Chain::default();
         let followed = resolver.follow(&node, &mut Vec::new(), &mut chain);
         let suspicious_lines = suspicious_lines(profiles, &chain);

@@ -22,7 +22,7 @@ const OPEN: &[u8] = b"open";
 /// The files that apply to a directory, nearest first, each read once, and their merged config.
 pub struct Chain {
     files: Vec<ConfigFile>,
-    config: Config,
+    config: Box<Config>,
     open: bool,
 }
 
@@ -72,7 +72,7 @@ pub(super) struct Reading {
     /// The number of files that could be parsed.
     pub(super) parsed: usize,
     /// Their merged config.
-    pub(super) config: Option<Config>,
+    pub(super) config: Option<Box<Config>>,
     pub(super) end: End,
 }
 
@@ -106,14 +106,14 @@ impl Reading {
             let parsed = Config::parse(&file);
             reading.files.push(file);
             let config = match parsed {
-                Ok(config) => config,
+                Ok(config) => Box::new(config),
                 Err(problem) => return Self { end: End::Broken(problem), ..reading },
             };
             let inherits = config.inherit;
             reading.parsed += 1;
             reading.config = Some(match reading.config.take() {
                 None => config,
-                Some(near) => near.merged_over(config),
+                Some(near) => Box::new(near.merged_over(*config)),
             });
             if !inherits {
                 return Self { end: End::Closed, ..reading }.checked();
@@ -124,7 +124,7 @@ impl Reading {
 
     /// Checks the merged config of several files. A single file was checked when it was parsed.
     fn checked(self) -> Self {
-        match self.config.as_ref().filter(|_| self.parsed > 1).map(Config::check_guards) {
+        match self.config.as_ref().filter(|_| self.parsed > 1).map(|config| config.check_guards()) {
             Some(Err(problem)) => Self { end: End::Broken(problem), ..self },
             _ => self,
         }

@@ -132,7 +132,7 @@ fn approval_of_an_inheriting_file_covers_the_chain() {
     world.approvals.allow(&Chain::read(&paths).unwrap()).unwrap();
     let (Verdict::Allowed(allowed), 2) = world.vet("a/b") else { panic!() };
     let (_, keys) = allowed.config.select(None).unwrap();
-    assert_eq!((keys.region.unwrap().as_str(), keys.external_id.unwrap().as_str()), ("near", "x1"));
+    assert_eq!((keys.region.as_ref().unwrap().as_str(), keys.external_id.as_ref().unwrap().as_str()), ("near", "x1"));
     // The base file on its own was never allowed.
     let (Verdict::Refused(Refusal { status: ApprovalStatus::Unknown, .. }), 1) = world.vet("a") else { panic!() };
 }

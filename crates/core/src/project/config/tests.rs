@@ -55,7 +55,7 @@ fn parses_every_key() {
     let (name, keys) = config.select(None).unwrap();
     assert_eq!(name, None);
     assert_eq!(keys.duration_seconds.as_ref().map(|seconds| seconds.count), Some(5400));
-    assert_eq!(keys.policy.unwrap().json(), r#"{"Statement":[{"Effect":"Deny"}],"Version":"2012-10-17"}"#);
+    assert_eq!(keys.policy.as_ref().unwrap().json(), r#"{"Statement":[{"Effect":"Deny"}],"Version":"2012-10-17"}"#);
     assert_eq!((keys.confirm, keys.elevate.as_deref()), (Some(Confirm::Yes), Some("dev")));
     for key in RoleConfig::NAMES {
         assert!(config.origin(Some("dev"), key).line > 1, "{key}");
@@ -100,7 +100,8 @@ fn role_overrides_top_level_and_file_overrides_the_next() {
         "default_role = \"dev\"\nregion = \"b\"\nexternal_id = \"x1\"\n[role.dev]\nprofile = \"far\"\nrole_arn = \"arn:aws:iam::222222222222:role/R\"",
     )
     .unwrap();
-    let (name, keys) = near.merged_over(far).select(None).unwrap();
+    let merged = near.merged_over(far);
+    let (name, keys) = merged.select(None).unwrap();
     assert_eq!(name.as_deref(), Some("dev"));
     assert_eq!(keys.profile.as_deref(), Some("near"));
     assert_eq!(keys.role_arn.as_ref().map(RoleArn::as_str), Some("arn:aws:iam::222222222222:role/R"));

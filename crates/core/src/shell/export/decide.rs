@@ -26,9 +26,9 @@ pub(super) enum Decided<'a> {
 }
 
 /// Returns a state without a role.
-pub(super) fn state(change: Change, depth: usize, problem: Option<Problem>, now: SystemTime) -> Export {
+pub(super) fn state(change: Change, depth: usize, problem: Option<Problem>, now: SystemTime) -> Box<Export> {
     let deadline = matches!(change, Change::Blocked).then(|| now + LOOK_AGAIN);
-    Export { deadline, depth, problem, ..Export::of(change) }
+    Box::new(Export { deadline, depth, problem, ..Export::of(change) })
 }
 
 /// Decides which state a directory with these files gets, and updates the choice to what the nearest file allows.
@@ -40,7 +40,7 @@ pub(super) fn decide<'a>(
     event: Event,
     texts: &mut Vec<String>,
 ) -> Decided<'a> {
-    let state = |change, depth, problem| Decided::State(Box::new(state(change, depth, problem, context.now)));
+    let state = |change, depth, problem| Decided::State(state(change, depth, problem, context.now));
     if files.is_empty() {
         return state(Change::Outer, 0, None);
     }
@@ -100,13 +100,12 @@ fn enter<'a>(
     if question.is_some() && event != Event::Cd {
         return Err(confirm::not_confirmed(&plan, NotConfirmed::NotNow, &confirm::in_shell(role)));
     }
-    Ok(Decided::Enter(Box::new(Entering {
-        role: role.map(str::to_owned),
-        word: chosen.word().map(str::to_owned),
-        until: terms.until,
-        after_choice: matches!(chosen, Chosen::Ended(_)),
-        question,
-        aws_files,
-        ..Entering::of(context, user, plan, file, event, depth)
-    })))
+    let mut entering = Entering::of(context, user, plan, file, event, depth);
+    entering.role = role.map(str::to_owned);
+    entering.word = chosen.word().map(str::to_owned);
+    entering.until = terms.until;
+    entering.after_choice = matches!(chosen, Chosen::Ended(_));
+    entering.question = question;
+    entering.aws_files = aws_files;
+    Ok(Decided::Enter(entering))
 }

@@ -66,12 +66,12 @@ impl<'a> Entering<'a> {
         file: PathBuf,
         event: Event,
         depth: usize,
-    ) -> Self {
+    ) -> Box<Self> {
         let trigger = if event == Event::Cd { Trigger::User } else { Trigger::Background };
         let allow_stale = event != Event::Renewal;
         let options = ObtainOptions { trigger, allow_stale, ..ObtainOptions::interactive(context.now) };
         let cache = Cache::open(context, user.key);
-        Self {
+        Box::new(Self {
             context,
             user,
             plan,
@@ -89,7 +89,7 @@ impl<'a> Entering<'a> {
             event,
             depth,
             aws_files: None,
-        }
+        })
     }
 
     /// Records that the role was confirmed, and returns the word for it.
@@ -103,7 +103,7 @@ impl<'a> Entering<'a> {
     }
 
     /// Returns the state with the credentials, or a blocked one if there are none.
-    pub(super) fn end(&self, obtained: Result<Obtained, Problem>, now: SystemTime) -> Export {
+    pub(super) fn end(&self, obtained: Result<Obtained, Problem>, now: SystemTime) -> Box<Export> {
         obtained.and_then(|obtained| self.holding(obtained, now)).unwrap_or_else(|problem| {
             let problem =
                 if self.is_profile { problem.way_back(END_PROFILE) } else { back(problem, self.role.is_some()) };
@@ -123,7 +123,7 @@ impl<'a> Entering<'a> {
             && !history().has_lately(&obtained.credentials.access_key_id)
     }
 
-    fn holding(&self, obtained: Obtained, now: SystemTime) -> Result<Export, Problem> {
+    fn holding(&self, obtained: Obtained, now: SystemTime) -> Result<Box<Export>, Problem> {
         let Self { context, plan, event, .. } = self;
         if obtained.prompted {
             // Other shells that wait for this MFA code continue at their next prompt. If `bump` fails, they retry
@@ -166,7 +166,7 @@ impl<'a> Entering<'a> {
             Event::Due | Event::Renewal | Event::Changed => obtained.fresh.then_some(Recipient::Renewed),
         };
         let notices = if obtained.fresh { obtained.notices(plan) } else { Vec::new() };
-        Ok(Export {
+        Ok(Box::new(Export {
             entry: what.map(|what| HistoryEntry {
                 new: obtained.fresh || self.was_fetched_ahead(&obtained),
                 profile: plan.profile.clone().filter(|_| self.is_profile),
@@ -182,11 +182,14 @@ impl<'a> Entering<'a> {
             problem: obtained.problem.or_else(|| self.beneath.clone()),
             notices,
             ..Export::of(Change::Role(diff))
-        })
+        }))
     }
 }
 
 /// Replaces the outer environment by the role of the chosen profile. All other decisions are the project's.
+///
+/// It is marked as cold so that its large values aren't on the stack of every export.
+#[cold]
 pub(super) fn with_profile<'a>(
     decided: Decided<'a>,
     ChosenProfile { profile, word, confirmed }: &ChosenProfile,
@@ -197,8 +200,9 @@ pub(super) fn with_profile<'a>(
     let outside = match decided {
         Decided::State(export) if matches!(export.change, Change::Outer) => export,
         Decided::State(export) => return Decided::State(export),
-        Decided::Enter(entering) => {
-            return Decided::Enter(Box::new(Entering { profile: Some(word.clone()), ..*entering }));
+        Decided::Enter(mut entering) => {
+            entering.profile = Some(word.clone());
+            return Decided::Enter(entering);
         }
     };
     let planned = settings.get().and_then(|user| {
@@ -214,17 +218,15 @@ pub(super) fn with_profile<'a>(
     });
     match planned {
         Ok((plan, file)) => {
-            let entering = Entering::of(context, settings.or_default(), plan, file, event, outside.depth);
-            Decided::Enter(Box::new(Entering {
-                profile: Some(word.clone()),
-                is_profile: true,
-                beneath: outside.problem,
-                ..entering
-            }))
+            let mut entering = Entering::of(context, settings.or_default(), plan, file, event, outside.depth);
+            entering.profile = Some(word.clone());
+            entering.is_profile = true;
+            entering.beneath = outside.problem;
+            Decided::Enter(entering)
         }
         Err(problem) => {
             let problem = problem.hint(END_PROFILE);
-            Decided::State(Box::new(state(Change::Blocked, outside.depth, Some(problem), context.now)))
+            Decided::State(state(Change::Blocked, outside.depth, Some(problem), context.now))
         }
     }
 }

@@ -55,7 +55,7 @@ impl<'p> Resolver<'p> {
             let files = upward(&self.context.dir.join(self.context.expand(&dir)));
             let project = approval::Chain::read(&files).ok()?;
             let (role, keys) = project.config().select(role.as_deref()).ok()?;
-            let mut named = [("source_profile", keys.source_profile), ("profile", keys.profile)]
+            let mut named = [("source_profile", keys.source_profile.clone()), ("profile", keys.profile.clone())]
                 .into_iter()
                 .filter_map(|(key, name)| Some((key, name?)));
             let (key, name) = named.next()?;
