@@ -121,6 +121,21 @@ def test_a_nearer_file_above_eight_directories(shell, terminal, project, stand_i
     assert key(tty) == "ASIANEW" and takes_the_short_way(tty) and len(stand_in.starts()) == 2
 
 
+def test_a_nearer_file_beside_a_link_to_the_directory(shell, terminal, project, tmp_path, stand_in):
+    """The directories above are those of the path that the shell shows, not those above the link's target."""
+    (tmp_path / "else/where/er").mkdir(parents=True)
+    (project / "deep/link").symlink_to(tmp_path / "else/where")
+    tty = terminal(shell)
+    tty.run(f"cd {project}/deep/link/er")
+    tty.run("")
+    (project / "deep/.awsrole.toml").write_text(NEW)
+    tty.run("")
+    assert key(tty) == "ASIANEW" and takes_the_short_way(tty) and len(stand_in.starts()) == 2
+    (tmp_path / "else/.awsrole.toml").write_text(DEV)
+    tty.run("")
+    assert key(tty) == "ASIANEW" and takes_the_short_way(tty) and len(stand_in.starts()) == 2
+
+
 @pytest.mark.parametrize("more", [b"\0", b"\0\0", b"\0more", b"\n\0\n", b"\xff", b" "], ids=str)
 def test_any_byte_at_the_end_is_a_change(inside, project, stand_in, more):
     """With most of them it is no text any more. A single NUL at the very end is nothing that fish could read."""
