@@ -95,11 +95,7 @@ impl Config {
             return Err(Problem::new(format!("{at}: `expires_after` belongs in a role's table: [role.NAME]")));
         }
         if !config.inherit {
-            if let Some(name) = &config.default_role {
-                config.role_exists(name, &config.origin(None, "default_role"))?;
-            }
-            config.check_guards()?;
-            config.agents_role()?;
+            config.check_references()?;
         }
         Ok(config)
     }
@@ -108,8 +104,12 @@ impl Config {
     /// checked.
     ///
     /// # Errors
-    /// Fails for an `elevate` or `source_role` that names no role, and for an `expires_after` of the default role.
-    pub(super) fn check_guards(&self) -> Result<(), Problem> {
+    /// Fails for a `default_role`, `elevate`, `source_role` or `role` of agents that names no role, and for an
+    /// `expires_after` of the default role.
+    pub(super) fn check_references(&self) -> Result<(), Problem> {
+        if let Some(name) = &self.default_role {
+            self.role_exists(name, &self.origin(None, "default_role"))?;
+        }
         let tables = [(None, &self.shared)].into_iter();
         for (name, keys) in tables.chain(self.roles.iter().map(|(name, keys)| (Some(name.as_str()), keys))) {
             for (key, named) in [("elevate", &keys.elevate), ("source_role", &keys.source_role)] {
@@ -124,6 +124,7 @@ impl Config {
                     .hint("remove the key, or set another `default_role`"));
             }
         }
+        self.agents_role()?;
         Ok(())
     }
 

@@ -122,9 +122,9 @@ impl Reading {
         reading.checked()
     }
 
-    /// Checks the merged config of several files. A single file was checked when it was parsed.
+    /// Checks the references in the merged config. Without this, those of a file that inherits are never checked.
     fn checked(self) -> Self {
-        match self.config.as_ref().filter(|_| self.parsed > 1).map(|config| config.check_guards()) {
+        match self.config.as_ref().map(|config| config.check_references()) {
             Some(Err(problem)) => Self { end: End::Broken(problem), ..self },
             _ => self,
         }

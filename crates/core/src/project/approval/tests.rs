@@ -157,6 +157,31 @@ fn denied_base_disables_the_chain() {
     assert!(matches!(world.vet("a/b"), (Verdict::Allowed(_), 2)));
 }
 
+#[test]
+fn references_are_checked_although_no_file_is_above() {
+    let role = "[role.dev]\nprofile = \"dev\"\n";
+    for (text, expected) in [
+        (format!("default_role = \"prd\"\n{role}"), ":2: there is no [role.prd]"),
+        (format!("{role}source_role = \"bse\"\n"), ":4: there is no [role.bse]"),
+        (format!("default_role = \"dev\"\n{role}expires_after = \"30m\"\n"), ":5: the default role can't have"),
+        (format!("{role}[agent]\nrole = \"prd\"\n"), ":5: [agent] names `prd`"),
+    ] {
+        let world = World::new();
+        let file = world.write("a", &format!("inherit = true\n{role}"));
+        world.allow(&file);
+        world.write("a", &format!("inherit = true\n{text}"));
+        let problem = Chain::read(std::slice::from_ref(&file)).err().unwrap_or_else(|| panic!("{text}"));
+        assert!(problem.summary.contains(&format!(".awsrole.toml{expected}")), "{problem}");
+        let (Verdict::Broken { problem: evaluated, .. }, 2) = world.vet("a") else { panic!("{text}") };
+        assert_eq!(evaluated, problem);
+        // A base file has what the inheriting file refers to, or another default role.
+        world.write("", "default_role = \"bse\"\n[role.prd]\n[role.bse]\n");
+        let text = text.replace("default_role = \"dev\"\n", "");
+        world.write("a", &format!("inherit = true\n{text}"));
+        assert!(Chain::read(&world.upward("a")).is_ok(), "{text}");
+    }
+}
+
 /// Returns files from the innermost directory outwards. All but the last one inherit.
 fn texts(count: usize, open: bool) -> Vec<String> {
     let inherit = |at: usize| if at + 1 < count || open { "inherit = true\n" } else { "" };

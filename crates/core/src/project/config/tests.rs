@@ -88,8 +88,8 @@ fn guards_that_cannot_hold_are_errors_with_their_line() {
     // The names of an inheriting file may be those of the file above.
     let near = parse("inherit = true\nelevate = \"admin\"\n[role.dev]\nexpires_after = \"30m\"").unwrap();
     let far = |default: &str| parse(&format!("default_role = \"{default}\"\n[role.admin]\n[role.dev]\n")).unwrap();
-    assert!(near.clone().merged_over(far("admin")).check_guards().is_ok());
-    let problem = near.merged_over(far("dev")).check_guards().err().unwrap();
+    assert!(near.clone().merged_over(far("admin")).check_references().is_ok());
+    let problem = near.merged_over(far("dev")).check_references().err().unwrap();
     assert!(problem.summary.contains(":4: the default role can't have"), "{problem}");
 }
 
