@@ -124,8 +124,8 @@ struct LimitsAsWritten {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RuleAsWritten {
-    path: String,
-    accounts: Vec<String>,
+    path: Spanned<String>,
+    accounts: Spanned<Vec<Spanned<String>>>,
 }
 
 #[derive(Deserialize)]
@@ -227,9 +227,10 @@ impl UserConfig {
             });
         }
         let written: AsWritten = parse(&path, &bytes, |_, _| None)?;
-        let trust = written.trust.into_iter().map(|rule| rule.check(context, &path)).collect::<Result<_, _>>()?;
         let wrong =
             |at: usize, what: String| Problem::new(format!("{}:{}: {what}", path.display(), line_of(&bytes, at)));
+        let rules = written.trust.into_iter();
+        let trust = rules.map(|rule| rule.check(context, false, wrong)).collect::<Result<_, _>>()?;
         let accounts = accounts(written.accounts, wrong)?;
         let browser = written.browser.command.map(|command| match command.get_ref().first() {
             Some(program) if !program.is_empty() => Ok(command.into_inner()),
@@ -348,21 +349,28 @@ fn no_color(text: &str, wrong: impl Fn(String) -> Problem) -> Problem {
 }
 
 impl RuleAsWritten {
-    fn check(self, context: &Context, file: &Path) -> Result<TrustRule, Problem> {
-        let wrong = |what: String| Problem::new(format!("{}: [[trust]] {what}", file.display()));
-        let path = context.expand(&self.path);
+    /// Checks the rule. `wrong` creates a problem for a position.
+    fn check(
+        self,
+        context: &Context,
+        is_of_organization: bool,
+        wrong: impl Fn(usize, String) -> Problem,
+    ) -> Result<TrustRule, Problem> {
+        let wrong = |at: usize, what: String| wrong(at, format!("[[trust]] {what}"));
+        let path = context.expand(self.path.get_ref());
         if !path.is_absolute() {
-            return Err(wrong(format!("path `{}` must begin with `/` or `~/`", self.path)));
+            let what = format!("path `{}` must begin with `/` or `~/`", self.path.get_ref());
+            return Err(wrong(self.path.span().start, what));
         }
-        if self.accounts.is_empty() {
-            return Err(wrong("needs the `accounts` whose roles are trusted there".to_owned()));
+        if self.accounts.get_ref().is_empty() {
+            let what = "needs the `accounts` whose roles are trusted there".to_owned();
+            return Err(wrong(self.accounts.span().start, what));
         }
-        let accounts = self
-            .accounts
-            .iter()
-            .map(|id| AccountId::parse(id).map_err(|e| wrong(format!("accounts: {e}"))))
-            .collect::<Result<_, _>>()?;
-        Ok(TrustRule { path, accounts, is_of_organization: file == context.paths.organization })
+        let account = |id: &Spanned<String>| {
+            AccountId::parse(id.get_ref()).map_err(|e| wrong(id.span().start, format!("accounts: {e}")))
+        };
+        let accounts = self.accounts.get_ref().iter().map(account).collect::<Result<_, _>>()?;
+        Ok(TrustRule { path, accounts, is_of_organization })
     }
 }
 

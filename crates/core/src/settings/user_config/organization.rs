@@ -99,7 +99,8 @@ impl Organization {
         let written: OrganizationAsWritten = parse(path, bytes, of_users)?;
         let wrong =
             |at: usize, what: String| Problem::new(format!("{}:{}: {what}", path.display(), line_of(bytes, at)));
-        let trust = written.trust.into_iter().map(|rule| rule.check(context, path)).collect::<Result<_, _>>()?;
+        let rules = written.trust.into_iter();
+        let trust = rules.map(|rule| rule.check(context, true, wrong)).collect::<Result<_, _>>()?;
         let session_name = written.role_session_name.map(|text| {
             NameTemplate::parse(text.get_ref()).map_err(|e| {
                 wrong(text.span().start, format!("role_session_name {e}"))

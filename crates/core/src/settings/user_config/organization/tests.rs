@@ -134,13 +134,42 @@ fn commands_and_wrong_values_are_errors_with_their_line() {
         ("role_session_name = \"{user}{user}\"", ":1: role_session_name"),
         ("[agent]\nrole = \"x\"", ":2: `role` isn't allowed in [agent] here"),
         ("[accounts.1]\nname = \"x\"", ":1: accounts:"),
-        ("[[trust]]\npath = \"src\"\naccounts = [\"111111111111\"]", "must begin with"),
         ("[accounts", ":1: "),
     ] {
         let (_home, context) = with(text, "");
         let problem = Organization::load(&context).unwrap_err();
         assert!(problem.summary.contains("etc/config.toml"), "{problem}");
         assert!(problem.summary.contains(expected), "{text}: {problem}");
+    }
+}
+
+#[test]
+fn errors_of_rules_and_accounts_name_their_line() {
+    for (text, expected) in [
+        ("[[trust]]\npath = \"src\"\naccounts = [\"111111111111\"]", ":2: [[trust]] path `src` must begin with"),
+        ("[[trust]]\npath = \"/srv\"\naccounts = []", ":3: [[trust]] needs the `accounts`"),
+        ("[[trust]]\npath = \"/srv\"\naccounts = [\n  \"111111111111\",\n  \"22\",\n]", ":5: [[trust]] accounts: `22`"),
+        ("[[trust]]\npath = \"/srv\"", ":1: `accounts` is missing"),
+        ("\n[[trust]]\npath = 5\naccounts = []", ":3: `path` must be a string"),
+        ("[[trust]]\npath = \"/srv\"\naccounts = [\n  5,\n]", ":4: a value must be a string"),
+        ("\n[accounts.1]\nname = \"x\"", ":2: accounts: `1`"),
+        ("[accounts]\n1 = { name = \"x\" }", ":2: accounts: `1`"),
+        ("[accounts]\n111111111111 = 5", ":2: `111111111111` must be a table"),
+        ("\n[accounts.111111111111]\nname = \"a;b\"", ":3: name: `a;b`"),
+        ("[accounts.111111111111]\ncolor = \"rde\"", ":2: color: `rde`"),
+        (
+            "[accounts.111111111111]\nname = \"x\"\n[accounts.222222222222]\nname = \"x\"",
+            ":3: account 111111111111 also has the name x",
+        ),
+        ("[accounts.111111111111]\nprotect = \"yes\"", ":2: `protect` must be a boolean"),
+    ] {
+        let (_home, context) = with(text, text);
+        let files = [context.paths.organization.clone(), UserConfig::path(&context)];
+        let problems = [Organization::load(&context).err().unwrap(), UserConfig::load(&context).err().unwrap()];
+        for (file, problem) in files.iter().zip(problems) {
+            let expected = format!("{}{expected}", file.display());
+            assert!(problem.summary.starts_with(&expected), "{text}: {problem}");
+        }
     }
 }
 
