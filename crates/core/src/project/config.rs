@@ -153,12 +153,14 @@ impl Config {
     /// role.
     ///
     /// # Errors
-    /// Fails if no table has this name.
+    /// Fails if no table has this name. The error names no line, because the file doesn't contain the name.
     pub fn select(&self, name: Option<&str>) -> Result<(Option<String>, Cow<'_, RoleConfig>), Problem> {
         let Some(name) = name.or(self.default_role.as_deref()) else {
             return Ok((None, Cow::Borrowed(&self.shared)));
         };
-        self.role_exists(name, &self.origin(None, "default_role"))?;
+        if !self.roles.contains_key(name) {
+            return Err(self.no_role(name, format!("there is no [role.{name}] in {}", self.file.display())));
+        }
         let keys = self.roles[name].clone().merged_over(self.shared.clone());
         Ok((Some(name.to_owned()), Cow::Owned(keys)))
     }
@@ -199,14 +201,18 @@ impl Config {
 
     /// Checks that a role exists. `at` is the location of its name.
     fn role_exists(&self, name: &str, at: &Origin) -> Result<(), Problem> {
-        if self.roles.contains_key(name) {
-            return Ok(());
+        match self.roles.contains_key(name) {
+            true => Ok(()),
+            false => Err(self.no_role(name, format!("{at}: there is no [role.{name}]"))),
         }
+    }
+
+    /// Returns the error that no table has a name.
+    fn no_role(&self, name: &str, summary: String) -> Problem {
         let names: Vec<&str> = self.role_names().collect();
-        let problem = Problem::new(format!("{at}: there is no [role.{name}]"));
-        Err(match names[..] {
-            [] => problem.hint(format!("add a table [role.{name}] with a `role_arn` or a `profile`")),
-            _ => problem.hint(suggestion(name, "the roles here are", &names)),
+        Problem::new(summary).hint(match names[..] {
+            [] => format!("add a table [role.{name}] with a `role_arn` or a `profile`"),
+            _ => suggestion(name, "the roles here are", &names),
         })
     }
 

@@ -160,3 +160,14 @@ fn reports_invalid_input_with_line_and_hint() {
         assert!(problem.hints.join("").contains(hint), "{text}: {problem}");
     }
 }
+
+#[test]
+fn an_unknown_name_that_is_not_of_the_file_has_no_line() {
+    let role = "[role.prod]\nprofile = \"prod\"\n";
+    for text in [role.to_owned(), format!("default_role = \"prod\"\n{role}")] {
+        let config = parse(&text).unwrap();
+        let problem = config.select(Some("prd")).err().unwrap();
+        assert_eq!(problem.summary, format!("there is no [role.prd] in {}", config.file.display()));
+        assert_eq!(problem.hints, ["did you mean `prod`?"]);
+    }
+}
