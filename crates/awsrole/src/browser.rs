@@ -28,6 +28,9 @@ pub(crate) use callback::{Callback, CallbackError};
 /// The time within which the browser must request the page.
 const BROWSER_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The time after which a notice says what awsrole is waiting for.
+const NOTICE_DELAY: Duration = Duration::from_millis(300);
+
 /// The time for which a redirecting file is kept, because the browser may have to start first.
 const FILE_LIFETIME: Duration = Duration::from_secs(15);
 
@@ -95,16 +98,17 @@ impl Browser {
 
     /// Opens a URL that must not be a process argument.
     ///
-    /// The browser gets a random path that is valid once, for this user, and for at most one minute.
+    /// The browser gets a random path that is valid once, for this user, and for at most one minute. If it doesn't open
+    /// the path soon, `tell` is called once.
     ///
     /// # Errors
     /// Fails if the browser didn't receive the URL. Nobody else received it either.
-    pub(crate) fn open(&self, to: &str) -> Result<Opened, OpenError> {
+    pub(crate) fn open(&self, to: &str, tell: impl Fn()) -> Result<Opened, OpenError> {
         // The URL becomes part of a header or of a page.
         if !is_web(to) || to.contains(|c: char| c.is_control() || c.is_whitespace()) {
             return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
         }
-        if cfg!(target_os = "linux") { self.open_page(to) } else { self.open_file(to) }
+        if cfg!(target_os = "linux") { self.open_page(to, tell) } else { self.open_file(to, tell) }
     }
 
     fn start(&self, address: &str) -> io::Result<Child> {
@@ -112,15 +116,23 @@ impl Browser {
     }
 
     /// Opens the URL through a page of this process.
-    fn open_page(&self, to: &str) -> Result<Opened, OpenError> {
+    fn open_page(&self, to: &str, tell: impl Fn()) -> Result<Opened, OpenError> {
         let path = format!("/{}", ambient::random_token().map_err(io::Error::other)?);
         let loopback = Loopback::bind()?;
         // Fail before a browser is started if the system can't report the user of a connection.
         peer::check(loopback.own)?;
         self.start(&format!("http://{}{path}", loopback.own))?;
-        let end = Instant::now() + BROWSER_TIMEOUT;
+        let begin = Instant::now();
+        let mut notice_at = Some(begin + NOTICE_DELAY);
         let mut lost = OpenError::NoConnection;
-        while let Some(request) = loopback.next(end)? {
+        loop {
+            let Some(request) = loopback.next(notice_at.unwrap_or(begin + BROWSER_TIMEOUT))? else {
+                match notice_at.take() {
+                    Some(_) => tell(),
+                    None => return Err(lost),
+                }
+                continue;
+            };
             if *request.target != path {
                 request.not_found();
                 continue;
@@ -142,17 +154,16 @@ impl Browser {
                 }
             }
         }
-        Err(lost)
     }
 
     /// Opens the URL through a file in a directory that only this user can enter. If this process is killed, the next
     /// command removes it.
-    fn open_file(&self, to: &str) -> Result<Opened, OpenError> {
+    fn open_file(&self, to: &str, tell: impl Fn()) -> Result<Opened, OpenError> {
         let failed = |error: awsrole_core::base::files::FileError| io::Error::other(error.to_string());
         let run = Run::open(&self.paths, std::process::id()).map_err(failed)?;
         let read = run.write("page.html", &page(to)).map_err(failed).and_then(|file| {
             let file = file.to_str().ok_or(io::ErrorKind::InvalidFilename)?.to_owned();
-            keep_while_read(&mut self.start(&file)?)
+            keep_while_read(&mut self.start(&file)?, tell)
         });
         run.remove();
         read?;
@@ -161,9 +172,14 @@ impl Browser {
 }
 
 /// Waits for the time in which a browser reads a file. A program that stays in the foreground is the browser itself.
-fn keep_while_read(browser: &mut Child) -> io::Result<()> {
-    let end = Instant::now() + FILE_LIFETIME;
-    while Instant::now() < end {
+fn keep_while_read(browser: &mut Child, tell: impl Fn()) -> io::Result<()> {
+    let begin = Instant::now();
+    let mut noticed = false;
+    while begin.elapsed() < FILE_LIFETIME {
+        if !noticed && begin.elapsed() > NOTICE_DELAY {
+            noticed = true;
+            tell();
+        }
         if let Some(status) = browser.try_wait()?.filter(|status| !status.success()) {
             return Err(io::Error::other(format!("the browser could not be started: {status}")));
         }
@@ -211,7 +227,7 @@ mod tests {
         let script = format!("ls -ld \"$1\" > {0}/mode; cp \"$1\" {0}/seen; exit 1", home.path().display());
         let browser = browser(home.path(), &script);
         let to = "https://signin.aws.amazon.com/federation?Action=login&SigninToken=canary\"<x>";
-        let opened = browser.open_file(to);
+        let opened = browser.open_file(to, || ());
         assert!(matches!(opened, Err(OpenError::Failed(_))), "it says that it failed");
         assert!(std::fs::read_to_string(home.path().join("mode")).unwrap().starts_with("-rw------- "));
         let seen = std::fs::read_to_string(home.path().join("seen")).unwrap();
@@ -226,7 +242,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let browser = browser(home.path(), &format!("touch {}/started", home.path().display()));
         for to in ["", "-x", "file:///etc/passwd", "javascript:x", "https://x\r\nSet-Cookie: x", "https://x y"] {
-            assert!(matches!(browser.open(to), Err(OpenError::Failed(_))), "{to}");
+            assert!(matches!(browser.open(to, || ()), Err(OpenError::Failed(_))), "{to}");
         }
         assert!(!home.path().join("started").exists());
     }

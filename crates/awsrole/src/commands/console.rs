@@ -51,7 +51,8 @@ pub(super) fn run(
         out("\n")?;
         return Ok(Outcome::Done);
     }
-    let opened = Browser::of(&held.target.outer, settings).open(&address).map_err(|why| open_error(&why))?;
+    let tell = || print_notice("waiting for the browser … If it does not open: `awsrole console --print`");
+    let opened = Browser::of(&held.target.outer, settings).open(&address, tell).map_err(|why| open_error(&why))?;
     let account = held.credentials.account().or_else(|| held.target.plan.account());
     let account = account.map(|account| format!(" in {}", held.accounts.shown(&account))).unwrap_or_default();
     let whose = format!("{}{account}", held.target.plan.title());

@@ -163,7 +163,7 @@ fn open_page(url: &str, browser: &Browser) {
     let (url, browser) = (url.to_owned(), browser.clone());
     // Errors are ignored because the URL is also printed on the terminal.
     std::thread::spawn(move || {
-        if let Err(OpenError::Another(uid)) = browser.open(&url) {
+        if let Err(OpenError::Another(uid)) = browser.open(&url, || ()) {
             print_notice(format!(
                 "another user of this machine (uid {uid}) requested the URL: nothing was sent, so open it from here"
             ));
