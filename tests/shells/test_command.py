@@ -133,6 +133,26 @@ def test_a_refresh_prints_an_error_once(shell, tmp_path, line):
         assert "blocked: AWS commands fail here" in said and status(tty) == "1"
 
 
+@pytest.mark.parametrize("line", ["refresh", "refresh --all"])
+def test_a_refresh_without_an_approval_prints_the_error_once(shell, tmp_path, line):
+    with HookedWorld(tmp_path) as world:
+        project = world.project("shop", DEPLOY)
+        tty = world.terminal(shell, project)
+
+        def refresh(expected):
+            said = tty.run(f"awsrole {line}")
+            assert said.count("awsrole: ") == said.count(expected) == 1 and status(tty) in ("1", "3"), said
+
+        refresh("shop/.awsrole.toml isn't allowed")
+        tty.run("awsrole deny")
+        refresh("was denied")  # the hook says nothing about a denied file
+        tty.run("awsrole allow --yes")
+        world.project("shop", DEPLOY + 'region = "eu-west-1"\n')
+        refresh("changed since it was allowed")
+        tty.run("awsrole off")
+        refresh("changed since it was allowed")  # the hook is off
+
+
 def test_other_commands_go_to_the_binary(shell, terminal, project, stand_in):
     tty = terminal(shell, cwd=project)
     assert "the command exit 7 a  b" in tty.run("awsrole exit 7 'a  b'")

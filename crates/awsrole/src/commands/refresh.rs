@@ -5,13 +5,15 @@ use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::plan::requester::Requester;
 use awsrole_core::plan::role_plan::RolePlan;
+use awsrole_core::project::approval::{ApprovalStatus, Refusal, ShellState, Verdict};
 use awsrole_core::project::discover::upward;
 use awsrole_core::session::cache::Cache;
 use awsrole_core::session::fetch::MFA_AGE_RETRY_THRESHOLD;
 use awsrole_core::settings::user_config::Settings;
-use awsrole_core::shell::export::plan_role;
+use awsrole_core::shell::export::{evaluate_directory, plan_role};
 use awsrole_core::shell::generation;
 use awsrole_core::shell::manual_change::Inactive;
+use awsrole_core::shell::state::OuterEnv;
 
 use super::target::Place;
 use crate::cli::PlaceOptions;
@@ -39,11 +41,14 @@ pub(super) fn run(all: bool, context: &Context, settings: &Settings) -> Result<O
         // Nothing was wrong with the session: the shell takes it from the cache. Without a file it is a chosen
         // profile's, which only the shell knows.
         return match placed {
-            Err(error) if !upward(&context.dir).is_empty() => Err(error),
+            Err(error) if !upward(&context.dir).is_empty() => unless_printed_by_hook(error, context, settings),
             _ => Ok(Outcome::Done),
         };
     }
-    let (outer, place) = placed?;
+    let (outer, place) = match placed {
+        Ok(placed) => placed,
+        Err(error) => return unless_printed_by_hook(error, context, settings),
+    };
     let cache = Cache::open(context, settings.or_default().key);
     let one = |plan: Result<RolePlan, Problem>| match plan {
         Ok(plan) => (vec![plan], None),
@@ -96,6 +101,32 @@ pub(super) fn run(all: bool, context: &Context, settings: &Settings) -> Result<O
         super::common::print_off_notice();
     }
     Ok(Outcome::Done)
+}
+
+/// Returns the outcome of an error that the hook prints, too, because it decides again after this command. All other
+/// errors are returned.
+fn unless_printed_by_hook(
+    error: CommandError,
+    context: &Context,
+    settings: &Settings,
+) -> Result<Outcome, CommandError> {
+    let files = upward(&context.dir);
+    let decides = matches!(ambient::caller(), Caller::Hook | Caller::Inactive | Caller::Replaced);
+    if !decides || files.is_empty() {
+        return Err(error);
+    }
+    let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
+    let prints = match evaluate_directory(&outer, settings, &files) {
+        // A denied file prints no message, unless it blocks the shell.
+        Ok((
+            verdict @ (Verdict::Refused(Refusal { status: ApprovalStatus::Denied, .. })
+            | Verdict::Broken { status: ApprovalStatus::Denied, .. }),
+            depth,
+        )) => verdict.holds(depth) == ShellState::Blocked,
+        Ok((Verdict::Allowed(_), _)) => false,
+        Ok((Verdict::Refused(_) | Verdict::Broken { .. }, _)) | Err(_) => true,
+    };
+    if prints { Ok(error.outcome) } else { Err(error) }
 }
 
 /// Returns whether the user changed credential variables of this shell. Before its next prompt the shell hasn't noticed
