@@ -89,7 +89,11 @@ function __awsrole_choose # HELD off | HELD use [NAME] [--yes] | HELD use -
                 test "$argv[1]" = -; and set previous -off; or set previous -
             end
             test "$argv[1] $previous" = '-off -off'; and set previous -
-            test "$previous" = -off; and not set -q __awsrole_files[1]; and set previous -
+            test "$previous" = -off
+            and begin
+                not set -q __awsrole_files[1]; or test $__awsrole_state = outer
+            end
+            and set previous -
             test "$previous" = -off
             and __awsrole_say 'your environment is back: `awsrole use -` assumes the role again'
             if string match -q -- '-*' $previous

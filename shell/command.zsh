@@ -83,7 +83,7 @@ __awsrole_choose() { # off | use [NAME] [--yes] | use -
     use::*) __awsrole_answer=$($__awsrole_bin use) ;;
     use:-:-off|use:-:-)
       __awsrole_answer=
-      if [[ ${__awsrole_previous:--off} == -off && -n $__awsrole_files && -z $__awsrole_off ]]; then
+      if [[ ${__awsrole_previous:--off} == -off && -n $__awsrole_files && -z $__awsrole_off && $__awsrole_state != outer ]]; then
         __awsrole_answer=-off
         __awsrole_say "your environment is back: \`awsrole use -\` assumes the role again"
       fi ;;

@@ -151,7 +151,10 @@ SAID = {
         ("off", OFF), ("use --profile one", ["profile one is used outside of this project, whose own role applies here", ON, "Deploy"]),
         ("off", OFF), ("on", ["Deploy"]), ("off", OFF), ("use -", ["Deploy"]),
     ],
-    "denied": [("on", NONE), ("use --none", NONE), ("off", OFF), ("on", NONE)],
+    "denied": [
+        ("on", NONE), ("use -", NONE), ("use -", NONE), ("use --none", NONE), ("off", OFF), ("on", NONE), ("use -", NONE), ("off", OFF),
+        ("use -", NONE),
+    ],
 }
 
 

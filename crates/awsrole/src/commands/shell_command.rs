@@ -113,11 +113,14 @@ fn announce_on(token: &Token) {
 fn back(token: &mut Token, context: &Context, settings: &Settings) -> Result<Option<Outcome>, CommandError> {
     let files = upward(&context.dir);
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
-    if token.knows_profiles() && !project_applies(&outer, settings) {
+    let project_applies = project_applies(&outer, settings);
+    if token.knows_profiles() && !project_applies {
         token.exchange_profiles();
         return Ok(None);
     }
     match token.role_before(&files) {
+        // Where the file doesn't apply, there is no role to leave.
+        Err(BackToOuter) if !project_applies => token.use_role(String::new(), &files),
         Ok(None) => token.use_role(String::new(), &files),
         Ok(Some(name)) => match role_token(&name, false, context, settings)? {
             Ok(word) => token.use_role(word, &files),
