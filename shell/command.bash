@@ -36,6 +36,7 @@ __awsrole_command() {
         [[ $1 != off ]] || __awsrole_say "off: your environment is back in this shell, until \`awsrole on\`"
         \builtin return 0
       fi
+      if [[ $__awsrole_name == - ]]; then __awsrole_name=''; fi # a confirmed role without a name
       __awsrole_enter_choice "${__awsrole_name:-the default role}"
       \builtin return ;;
     *)

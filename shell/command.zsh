@@ -28,6 +28,7 @@ __awsrole_command() {
         [[ $1 != off ]] || __awsrole_say "off: your environment is back in this shell, until \`awsrole on\`"
         return 0
       fi
+      if [[ $name == - ]]; then name=; fi # a confirmed role without a name
       __awsrole_enter_choice "${name:-the default role}"
       return ;;
     *)

@@ -135,6 +135,52 @@ def test_nothing_is_picked(tty, chain):
     assert tty.variable("AWSROLE_ROLE") == "near" and len(chain.callers()) == 1
 
 
+NAMELESS = f"""\
+role_arn = "arn:aws:iam::{THERE}:role/Other"
+source_profile = "jump"
+confirm = true
+[role.near]
+role_arn = "arn:aws:iam::{HERE}:role/Near"
+confirm = false
+"""
+
+
+def test_the_role_without_a_name_is_confirmed_before_the_shell_gives_up_another(tty, chain):
+    chain.project("shop", NAMELESS, allow=True)
+    tty.run("awsrole use near")
+    held = tty.key()
+    question = rf"Assume Other in shop-prod \({THERE}\)\? \[y/N\] "
+
+    def pick(answer, command="awsrole use"):
+        List(tty, command).press("Other", "> Other")
+        tty.send("\r")
+        tty.process.expect(question)
+        return tty.answer(answer)
+
+    said = pick("n")
+    assert "Other was not confirmed" in said and "this shell keeps what it held" in said
+    assert tty.variable("AWSROLE_ROLE") == "near" and tty.key() == held
+
+    said = pick("y")
+    assert "[y/N]" not in said and f"Other in shop-prod ({THERE})" in said
+    for line in ("awsrole refresh", "cd .", ""):
+        assert "[y/N]" not in tty.run(line)
+    assert tty.variable("AWSROLE_ROLE") == "Other"
+    tty.run("awsrole use -")
+    assert tty.variable("AWSROLE_ROLE") == "near"
+    if tty.shell != "fish":
+        assert "only this subshell uses the default role" in pick("y", "awsrole use | cat")
+
+
+def test_a_refused_role_without_a_name_leaves_the_shell_another(tty, chain):
+    refused = NAMELESS.replace("confirm = true\n", "").replace("role/Other", "role/Closed")
+    chain.project("shop", refused, allow=True)
+    tty.run("awsrole use near")
+    said = List(tty, "awsrole use").end("Closed\r")
+    assert "AccessDenied" in said and "this shell keeps near" in said, said
+    assert tty.variable("AWSROLE_ROLE") == "near"
+
+
 def test_outside_of_projects_there_are_the_profiles(tty, chain):
     tty.run("cd /")
     chosen = List(tty, "awsrole use")

@@ -20,12 +20,13 @@ pub(super) fn may_ask(outer: &Context) -> bool {
 }
 
 /// Puts the session of a role into the cache, from which the hook takes it. Does nothing if the shell holds no role, or
-/// if no session can be cached. `options` select the role in other commands, such as `--role prod`.
+/// if no session can be cached. `options` select the role in other commands, such as `--role prod`. No options
+/// select a role without a name while the shell holds another one, so its error is printed in full.
 ///
 /// Returns another outcome than `Done` if the role cannot be assumed. The error was printed then.
 pub(super) fn fetch_ahead(
     plan: &RolePlan,
-    options: &str,
+    options: Option<&str>,
     outer: &Context,
     context: &Context,
     settings: &Settings,
@@ -52,9 +53,14 @@ pub(super) fn fetch_ahead(
         }
         Err(failed) => {
             let error = CommandError::from(failed);
-            let again = format!("awsrole use {}", options.strip_prefix("--role ").unwrap_or(options));
-            let problem = error.problem.of_selected_role(options, &again);
-            print_error_of_kept_role(&problem, &held.role, &format!("awsrole why {options}"));
+            let (problem, why) = match options {
+                None => (error.problem.in_full(), "awsrole why".to_owned()),
+                Some(options) => {
+                    let again = format!("awsrole use {}", options.strip_prefix("--role ").unwrap_or(options));
+                    (error.problem.of_selected_role(options, &again), format!("awsrole why {options}"))
+                }
+            };
+            print_error_of_kept_role(&problem, &held.role, &why);
             Ok(error.outcome)
         }
     }

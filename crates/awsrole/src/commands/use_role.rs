@@ -61,15 +61,17 @@ pub(super) fn run(
 pub(super) type ChosenWord = Result<String, Outcome>;
 
 /// Lets the user pick a role of the project file or a profile. Returns the token of the role, or `--profile=NAME`, with
-/// which the hook's function does what `awsrole use --profile NAME` does. The token of a role without a name is empty.
+/// which the hook's function does what `awsrole use --profile NAME` does. The token of a role without a name is empty,
+/// unless the user confirmed it.
 pub(super) fn picked(context: &Context, settings: &Settings) -> Result<ChosenWord, CommandError> {
     let project = match upward(&context.dir).is_empty() {
         true => None,
-        false => Some(super::common::allowed(None, context, settings)?.1),
+        false => Some(super::common::allowed(None, context, settings)?),
     };
-    let config = project.as_ref().map(|allowed| allowed.config());
+    let project = project.as_ref().map(|(_, allowed, files)| (allowed.as_ref(), files.as_slice()));
+    let config = project.map(|(allowed, _)| allowed.config());
     let roles: Vec<&str> = config.into_iter().flat_map(Config::role_names).collect();
-    let no_choice = |config| no_choice(project.as_deref(), config, context, settings).into();
+    let no_choice = |config| no_choice(project.map(|(allowed, _)| allowed), config, context, settings).into();
     if let Some(config) = config.filter(|config| roles.is_empty() && !config.has_nameless_role()) {
         return Err(no_choice(config));
     }
@@ -95,7 +97,7 @@ pub(super) fn picked(context: &Context, settings: &Settings) -> Result<ChosenWor
     match pick_one(&terminal, &context.env, &question, &items)? {
         Picked::Items(index) => match &choices[index] {
             RoleOrProfile::Role(name) => role_token(name, false, context, settings),
-            RoleOrProfile::NamelessRole(_) => nameless_token(project.as_deref(), &outer, settings),
+            RoleOrProfile::NamelessRole(_) => nameless_token(project, &outer, context, settings),
             RoleOrProfile::Profile(name) => Ok(Ok(format!("--profile={name}"))),
         },
         Picked::Text(_) => {
@@ -226,7 +228,7 @@ pub(super) fn role_token(
         false => ask(&guard, &plan, &in_shell(Some(name)), &outer, settings)?,
     };
     if confirmed.is_some() || guard.confirm == Confirm::Never {
-        match fetch_ahead(&plan, &format!("--role {}", quoted(name)), &outer, context, settings)? {
+        match fetch_ahead(&plan, Some(&format!("--role {}", quoted(name))), &outer, context, settings)? {
             Outcome::Done => {}
             failed => return Ok(Err(failed)),
         }
@@ -239,14 +241,31 @@ pub(super) fn role_token(
     })?))
 }
 
-/// Checks that `cd` assumes the role without a name and returns its token, which is empty.
-fn nameless_token(project: Option<&Allowed>, outer: &Context, settings: &Settings) -> Result<ChosenWord, CommandError> {
-    if let Some(allowed) = project {
-        let plan = plan_role(outer, settings, allowed, None)?;
-        let guard = Guard::of_role(allowed, None, &plan, &settings.get()?.accounts);
-        guard.require_name(allowed, None).map_err(CommandError::no_role)?;
+/// Checks that `cd` assumes the role without a name and returns its token. It is empty if the role needs no
+/// confirmation, or is confirmed by the hook.
+fn nameless_token(
+    project: Option<(&Allowed, &[PathBuf])>,
+    outer: &Context,
+    context: &Context,
+    settings: &Settings,
+) -> Result<ChosenWord, CommandError> {
+    let Some((allowed, files)) = project else { return Ok(Ok(String::new())) };
+    let plan = plan_role(outer, settings, allowed, None)?;
+    let guard = Guard::of_role(allowed, None, &plan, &settings.get()?.accounts);
+    guard.require_name(allowed, None).map_err(CommandError::no_role)?;
+    let confirmed = ask(&guard, &plan, &in_shell(None), outer, settings)?;
+    if confirmed.is_some() || guard.confirm == Confirm::Never {
+        match fetch_ahead(&plan, None, outer, context, settings)? {
+            Outcome::Done => {}
+            failed => return Ok(Err(failed)),
+        }
     }
-    Ok(Ok(String::new()))
+    if confirmed.is_none() {
+        return Ok(Ok(String::new()));
+    }
+    let file = files.first().map(PathBuf::as_path).unwrap_or(Path::new("/"));
+    let word = Choices::of(&outer.paths).word(file, choice::DEFAULT, Terms::confirmed(confirmed));
+    Ok(Ok(word.map_err(|e| super::common::file_problem(&e))?))
 }
 
 /// Asks for the confirmation of a role, if it must be confirmed. `how` says what confirms it otherwise. It is asked
@@ -292,7 +311,7 @@ pub(super) fn profile_token(
     let confirmed = ask(&guard, &plan, &how, &outer, settings)?;
     let project_applies = super::common::project_applies(&outer, settings);
     if !project_applies && (confirmed.is_some() || guard.confirm == Confirm::Never) {
-        match fetch_ahead(&plan, &format!("--profile {}", quoted(profile.name())), &outer, context, settings)? {
+        match fetch_ahead(&plan, Some(&format!("--profile {}", quoted(profile.name()))), &outer, context, settings)? {
             Outcome::Done => {}
             failed => return Ok(Err(failed)),
         }
