@@ -8,7 +8,7 @@ from conftest import BLOCKED, DEV, aws
 from support.documents import ROOT
 from support.hooked_shell import HookedWorld
 from support.terminal import runs_in_ps0
-from support.world import DEPLOY, HERE
+from support.world import DEPLOY, HERE, THERE
 
 
 def assign(shell, name, value):
@@ -122,6 +122,17 @@ def test_a_refresh_without_a_role_fails(shell, terminal, project, stand_in, line
     tty.run("")
     tty.run(f"awsrole {line}")
     assert status(tty) == "1" and aws(tty.env()).items() >= BLOCKED.items()
+
+
+def test_codes_of_a_refused_choice(shell, tmp_path):
+    """The shell keeps its role, or is blocked."""
+    with HookedWorld(tmp_path) as world:
+        roles = DEPLOY + f'[role.audit]\nrole_arn = "arn:aws:iam::{THERE}:role/Closed"\n'
+        tty = world.terminal(shell, world.project("shop", roles, allow=True))
+        assert "this shell keeps Deploy" in tty.run("awsrole use audit") and status(tty) == "4"
+        tty.run("awsrole off")
+        assert "blocked: AWS commands fail here" in tty.run("awsrole use audit") and status(tty) == "1"
+        assert "blocked: AWS commands fail here" in tty.run("awsrole refresh") and status(tty) == "1"
 
 
 @pytest.mark.parametrize("line", ["refresh", "refresh --all"])
