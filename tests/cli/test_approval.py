@@ -120,7 +120,8 @@ source_profile = "jump"
         (roles, "nothing: there is no default role, and `awsrole use build` assumes one"),
         (DEPLOY + roles, "Deploy"),
         ('profile = "jump"\n' + roles, "jump"),
-        ('profile = "nowhere"\n', "the role"),
+        ('profile = "nowhere"\n', "the role of profile nowhere"),
+        ('source_profile = "nowhere"\n', "a session of the source"),
     ):
         shown = world.allow(world.project("new", text)).err
         assert f"  cd assumes      {expected}\n" in shown, (text, shown)

@@ -101,7 +101,11 @@ pub fn assumed_by_cd(config: &Config, profiles: &Profiles, accounts: &Accounts, 
         },
         (None, _) => match previewed {
             Ok(preview) => preview.title + after,
-            Err(_) => keys.role_arn.as_ref().map_or("the role".to_owned(), |arn| arn.name().to_owned()) + after,
+            Err(_) => match (&keys.role_arn, &keys.profile) {
+                (Some(arn), _) => arn.name().to_owned() + after,
+                (None, Some(profile)) => format!("the role of profile {profile}{after}"),
+                (None, None) => format!("a session of the source{after}"),
+            },
         },
     }
 }
