@@ -33,7 +33,9 @@ while read -r line; do
   echo "done"
 done
 """),
+    # --no-config turns on the private mode, in which zoxide records no directory.
     "fish": (["fish", "--no-config", "-i", "-c"], """
+set -e fish_private_mode
 {load}
 cd {folder}
 while read -l line
