@@ -33,8 +33,8 @@ function __awsrole_say
 end
 
 # --- find ------------------------------------------------------------------------------------------------------------
-# Finds the files that count, nearest first, and the paths on the way without a file. A file of any type counts. Relative
-# paths take half the time at a prompt, but with a symlink in PWD they lead elsewhere.
+# Finds the files that count, nearest first, and the paths on the way without a file. A file of any type counts. With
+# relative paths a prompt takes less time, but with a symlink in PWD they lead elsewhere.
 function __awsrole_look
     set -g __awsrole_at $PWD
     set -g __awsrole_files

@@ -1,5 +1,5 @@
-# Registers awsrole with fish's events. It precedes the rest of the snippet, because fish reads the text up to a function
-# at each call of that function.
+# Registers awsrole with fish's events. It precedes the rest of the snippet, because fish reads the text up to a
+# function at each call of that function.
 
 # Handlers run in the order in which they were defined.
 function __awsrole_register
