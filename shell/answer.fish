@@ -2,8 +2,9 @@
 
 # The form of an answer: statements of one line, except in single quotes, up to the last one.
 set -g __awsrole_quoted '\'(?:[^\\\\\']++|\\\\.)*+\''
-set -g __awsrole_form "\A(?:__awsrole_(?:set \w+ $__awsrole_quoted|(?:hide|unset|digest) \w+|chose(?:_profile)? $__awsrole_quoted|\
-adopt \w+ (?:unset|exported $__awsrole_quoted)|file \d+ (?:own|shared)(?: $__awsrole_quoted)?)\n)*\
+set -g __awsrole_form "\A(?:__awsrole_(?:set \w+ $__awsrole_quoted|(?:hide|unset|digest) \w+|\
+chose(?:_profile)? $__awsrole_quoted|adopt \w+ (?:unset|exported $__awsrole_quoted)|\
+file \d+ (?:own|shared)(?: $__awsrole_quoted)?)\n)*\
 __awsrole_done [\w-]+ \d+ \d+\s*\z"
 
 # Applies the caller's `answer`. Its statements are parsed instead of evaluated, because `eval` would make each the text

@@ -22,8 +22,8 @@ if not set -q __awsrole_state
     set -g __awsrole_depth 1 # number of files that count
     set -g __awsrole_deadline 0 # time of the next decision (0: none), and the time when that was set
     set -g __awsrole_since 0
-    for name in pending asked running off use use_in previous profile profile_before at files absent file direnv in_force seen \
-        digest generation gone own failed lifted touched
+    for name in pending asked running off use use_in previous profile profile_before at files absent file direnv \
+        in_force seen digest generation gone own failed lifted touched
         set -g __awsrole_$name
     end
 end
@@ -269,8 +269,8 @@ function __awsrole_sync
     for name in failed digest whose texts
         set -g __awsrole_$name
     end
-    set -q __awsrole_file[1]; or set -q __awsrole_profile[1]; or set -q __awsrole_keys_changed[1]; or set -q AWSROLE_STATE
-    or return 0
+    set -q __awsrole_file[1]; or set -q __awsrole_profile[1]; or set -q __awsrole_keys_changed[1]
+    or set -q AWSROLE_STATE; or return 0
 
     set -g __awsrole_pending answer $__awsrole_keys_changed
     set -l problem 'no complete answer'

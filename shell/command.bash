@@ -11,8 +11,8 @@ __awsrole_command() {
   esac
   case $#:${1-}:${2-}:${3-} in
     1:on::) __awsrole_enter_choice awsrole; \builtin return ;;
-    1:off:: | 1:use:: | 2:use:-: | 2:use:--none: | 2:use:[!-]*: | 3:use:[!-]*:--yes | 3:use:[!-]*:-y | 3:use:--yes:[!-]* | \
-      3:use:-y:[!-]* | 2:use:--profile=*: | 3:use:--profile:* | *:use:--[asr]*:*)
+    1:off:: | 1:use:: | 2:use:-: | 2:use:--none: | 2:use:[!-]*: | 3:use:[!-]*:--yes | 3:use:[!-]*:-y | \
+      3:use:--yes:[!-]* | 3:use:-y:[!-]* | 2:use:--profile=*: | 3:use:--profile:* | *:use:--[asr]*:*)
       __awsrole_hook prompt # for manual changes in the same line
       __awsrole_look
       \builtin test "${__awsrole_files[0]-}" = "$__awsrole_use_in" || __awsrole_use='' __awsrole_previous=''
@@ -28,7 +28,8 @@ __awsrole_command() {
       __awsrole_choose "$@" || \builtin return # a role that doesn't exist takes none away
       if [[ $__awsrole_answer == --* ]]; then __awsrole_command use "$__awsrole_answer"; \builtin return; fi
       __awsrole_name=${__awsrole_answer#*=}
-      [[ ${__awsrole_name:--} == "$__awsrole_held" || $__awsrole_state == blocked ]] || __awsrole_previous=$__awsrole_held
+      [[ ${__awsrole_name:--} == "$__awsrole_held" || $__awsrole_state == blocked ]] ||
+        __awsrole_previous=$__awsrole_held
       __awsrole_use=${__awsrole_answer#-off} __awsrole_use_in=${__awsrole_files[0]-}
       if [[ $__awsrole_answer == -off ]]; then
         __awsrole_undo
@@ -52,7 +53,9 @@ __awsrole_command() {
       done ;;
   esac
   [[ $__awsrole_asked ]] || __awsrole_hook "$__awsrole_typed"
-  case $#:${1-}:${2-}:$__awsrole_status:$__awsrole_state in 1:refresh::0:blocked | 2:refresh:--all:0:blocked) __awsrole_status=1 ;; esac
+  case $#:${1-}:${2-}:$__awsrole_status:$__awsrole_state in
+    1:refresh::0:blocked | 2:refresh:--all:0:blocked) __awsrole_status=1 ;;
+  esac
   \builtin return "$__awsrole_status"
 }
 
@@ -61,7 +64,8 @@ __awsrole_command() {
 __awsrole_find_standing() {
   __awsrole_standing=${__awsrole_off:-on}
   if [[ $__awsrole_off ]]; then \builtin return 0
-  elif [[ -z ${__awsrole_prompted[*]} && "${PROMPT_COMMAND[*]-}" != *__awsrole_prompt* ]]; then __awsrole_standing=replaced
+  elif [[ -z ${__awsrole_prompted[*]} && "${PROMPT_COMMAND[*]-}" != *__awsrole_prompt* ]]; then
+    __awsrole_standing=replaced
   elif [[ $__awsrole_state == inactive ]]; then __awsrole_standing=inactive; fi
 }
 
@@ -78,7 +82,8 @@ __awsrole_choose() { # off | use [NAME] [--yes] | use -
     use::*) __awsrole_answer=$("$__awsrole_bin" use) ;;
     use:-:-off | use:-:-)
       __awsrole_answer=''
-      if [[ ${__awsrole_previous:--off} == -off && $__awsrole_files && ! $__awsrole_off && $__awsrole_state != outer ]]; then
+      if [[ ${__awsrole_previous:--off} == -off && $__awsrole_files && ! $__awsrole_off &&
+        $__awsrole_state != outer ]]; then
         __awsrole_answer=-off
         __awsrole_say "your environment is back: \`awsrole use -\` assumes the role again"
       fi ;;

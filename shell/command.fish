@@ -1,6 +1,7 @@
 # `off`, `use`, `use -`, `use --none`, `use --profile NAME`, a permission set, and `use NAME`, with `--yes` or without,
 # as words with a separator between them.
-set -g __awsrole_chooses '\A(off|use|use\x1f-|use\x1f--none|use\x1f--(sso-session|account|role-name)[=\x1f].*|use\x1f--profile[=\x1f][^\x1f]*|use\x1f((-y|--yes)\x1f)?[^-\x1f][^\x1f]*(\x1f(-y|--yes))?)\z'
+set -g __awsrole_chooses "\A(off|use|use\x1f-|use\x1f--none|use\x1f--(sso-session|account|role-name)[=\x1f].*|\
+use\x1f--profile[=\x1f][^\x1f]*|use\x1f((-y|--yes)\x1f)?[^-\x1f][^\x1f]*(\x1f(-y|--yes))?)\z"
 
 # The command `awsrole`. It handles what changes only this shell. The binary does everything else.
 function __awsrole_command

@@ -4,8 +4,8 @@ __awsrole_command() {
   \builtin local back='no role applies here: this shell has your own environment' # said if that is so
   case $#:${1-}:${2-}:${3-} in
     1:on::) __awsrole_enter_choice awsrole; return ;;
-    1:off::|1:use::|2:use:[^-]*:|2:use:-:|2:use:--none:|3:use:[^-]*:--yes|3:use:[^-]*:-y|3:use:--yes:[^-]*|3:use:-y:[^-]*|\
-      2:use:--profile=*:|3:use:--profile:*|*:use:--[asr]*:*)
+    1:off::|1:use::|2:use:[^-]*:|2:use:-:|2:use:--none:|3:use:[^-]*:--yes|3:use:[^-]*:-y|3:use:--yes:[^-]*|\
+      3:use:-y:[^-]*|2:use:--profile=*:|3:use:--profile:*|*:use:--[asr]*:*)
       __awsrole_hook prompt # for manual changes in the same line
       __awsrole_look
       if [[ $__awsrole_files[1] != "$__awsrole_use_in" ]]; then __awsrole_use= __awsrole_previous=; fi
@@ -84,7 +84,8 @@ __awsrole_choose() { # off | use [NAME] [--yes] | use -
     use::*) __awsrole_answer=$($__awsrole_bin use) ;;
     use:-:-off|use:-:-)
       __awsrole_answer=
-      if [[ ${__awsrole_previous:--off} == -off && -n $__awsrole_files && -z $__awsrole_off && $__awsrole_state != outer ]]; then
+      if [[ ${__awsrole_previous:--off} == -off && -n $__awsrole_files && -z $__awsrole_off &&
+        $__awsrole_state != outer ]]; then
         __awsrole_answer=-off
         __awsrole_say "your environment is back: \`awsrole use -\` assumes the role again"
       fi ;;

@@ -14,7 +14,9 @@ __awsrole_move() { # [in-function]
   \builtin local __awsrole_name
   __awsrole_find_changes
   for __awsrole_name in "${!__awsrole_ours[@]}"; do
-    if [[ ${__awsrole_ours[$__awsrole_name]} && ${!__awsrole_name@a} != *t* ]]; then __awsrole_changed=$__awsrole_name; fi
+    if [[ ${__awsrole_ours[$__awsrole_name]} && ${!__awsrole_name@a} != *t* ]]; then
+      __awsrole_changed=$__awsrole_name
+    fi
   done
   if [[ ${1-} && $__awsrole_changed ]]; then __awsrole_asked="cd"; else __awsrole_hook cd; fi
 }
