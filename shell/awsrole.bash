@@ -64,9 +64,8 @@ __awsrole_note_generation() {
 # --- unchanged -------------------------------------------------------------------------------------------------------
 # (Bash copies a function at each call, so an unchanged prompt calls few, and few have rare cases.)
 # Appends the content of each file to __awsrole_views, and sets __awsrole_print to everything that the decision depends
-# on. Of secrets it contains only whether they are set. Modification times would not distinguish two edits within a
-# clock tick. The exit status distinguishes a NUL from the end of the file. Another user may replace a file by a FIFO,
-# so a file is opened only if the binary called it `own`.
+# on. (Of secrets only whether they are set. Modification times are the same for two edits within a clock tick. The exit
+# status distinguishes a NUL from the end of a file. Others may exchange a file that is not `own` for a FIFO.)
 __awsrole_fingerprint() { # [FILE …]
   \builtin local IFS='' # as a prefix of `read`, it would make bash build the environment of its children again
   for __awsrole_place; do
@@ -74,7 +73,8 @@ __awsrole_fingerprint() { # [FILE …]
       \builtin read -r -d '' -n 16385 __awsrole_text <"$__awsrole_place"
       __awsrole_views+=/$?=$__awsrole_place=$__awsrole_text
     elif [[ -f $__awsrole_place && -r $__awsrole_place ]]; then __awsrole_views+=/unread=$__awsrole_place
-    else __awsrole_views+=/no-text=$__awsrole_place; fi
+    elif [[ -e $__awsrole_place || -L $__awsrole_place ]]; then __awsrole_views+=/no-text=$__awsrole_place
+    else __awsrole_views+=/gone=$__awsrole_place; fi
   done
   case $__awsrole_state in
     role | blocked)

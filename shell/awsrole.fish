@@ -33,27 +33,21 @@ function __awsrole_say
 end
 
 # --- find ------------------------------------------------------------------------------------------------------------
-# Finds the files that count, nearest first, and the paths on the way without a file. A file of any type counts. With
-# relative paths a prompt takes less time, but with a symlink in PWD they lead elsewhere.
+# Finds the files that count, nearest first, and the paths on the way without a file. A file of any type counts.
 function __awsrole_look
     set -g __awsrole_at $PWD
     set -g __awsrole_files
     set -g __awsrole_absent '' # without an argument, `path` would read stdin
     # With the slash at the end, `string collect` keeps a newline at the end of a name.
     set -l dir (string replace -r '/*\z' / -- $PWD | string collect)
-    set -l up ''
-    test "$(builtin path resolve -- $PWD)" = "$PWD"; or set -e up
     while test -n "$dir"
         if test -e $dir.awsrole.toml -o -L $dir.awsrole.toml
             set -a __awsrole_files $dir.awsrole.toml
             set -q __awsrole_files[$__awsrole_depth]; and break
-        else if set -q up[1]
-            set -a __awsrole_absent $up.awsrole.toml
         else
             set -a __awsrole_absent $dir.awsrole.toml
         end
         set dir (string replace -r '[^/]*/\z' '' -- $dir | string collect)
-        set -q up[1]; and set up ../$up
     end
 end
 
@@ -72,7 +66,8 @@ set -l fish_read_limit 16384
 function __awsrole_fingerprint --inherit-variable fish_read_limit # [FILE …]
     for place in $argv
         if not builtin path is -fr -- $place
-            set -a __awsrole_views "no-text=$place"
+            builtin path is -- $place; or test -L $place; and set -a __awsrole_views "no-text=$place"
+            or set -a __awsrole_views "gone=$place"
         else if not builtin contains -- $place $__awsrole_own
             set -a __awsrole_views "unread=$place"
         else
@@ -95,6 +90,7 @@ $AWS_DEFAULT_PROFILE $__awsrole_state $DIRENV_WATCHES $__awsrole_views"
             set -g __awsrole_print "$__awsrole_state $DIRENV_WATCHES $__awsrole_views"
     end
 end
+set -el fish_read_limit
 
 # Returns whether the last decision is still valid. If not, __awsrole_event is the reason for a new one. Each path
 # without a file is tested once, so a broken symlink is found at the next `cd`.
@@ -310,7 +306,7 @@ function __awsrole_done -a state deadline depth
     end
     set -g __awsrole_in_force $__awsrole_views
     set -g __awsrole_depth $depth
-    __awsrole_look
+    set -g __awsrole_at
     set -q __awsrole_failed[1]; and return
     set -g __awsrole_state $state
     set -g __awsrole_pending
@@ -356,6 +352,7 @@ function __awsrole_hook # prompt | changed | cd | typed
     set -g __awsrole_views $__awsrole_in_force
     __awsrole_fingerprint
     set -g __awsrole_seen $__awsrole_print
+    test -n "$__awsrole_at"; or __awsrole_look
     __awsrole_run_integrations
 end
 

@@ -1,6 +1,7 @@
 """Tests that a change is noticed at the next prompt with one process, and that an unchanged prompt starts none."""
 
 import os
+import shlex
 import subprocess
 
 import pytest
@@ -238,6 +239,44 @@ def test_what_is_no_text_any_more_is_a_change(inside, project, stand_in, kind):
     assert aws(inside.env()) == {} and len(stand_in.starts()) == 2
     inside.run("")
     assert len(stand_in.starts()) == 2
+
+
+@pytest.mark.parametrize("kind", ["a directory", "a FIFO", "a link to nowhere"])
+def test_what_is_no_file_hides_others_only_while_it_is_there(inside, project, stand_in, kind):
+    nearer = project / "deep/.awsrole.toml"
+    if kind == "a directory":
+        nearer.mkdir()
+    elif kind == "a FIFO":
+        os.mkfifo(nearer)
+    else:
+        nearer.symlink_to("nowhere")
+    inside.run("cd ..")
+    assert aws(inside.env()) == {} and takes_the_short_way(inside)
+    nearer.rmdir() if kind == "a directory" else nearer.unlink()
+    inside.run("")
+    assert key(inside) == "ASIADEV" and takes_the_short_way(inside)
+
+
+def test_a_directory_that_was_removed_and_created_again(inside, project, stand_in):
+    """As by two `git checkout`s in another terminal. The shell's working directory isn't that of its path any more."""
+    (project / "deep/er").rmdir()
+    (project / "deep").rmdir()
+    (project / "deep/er").mkdir(parents=True)
+    a_nearer_file(project / ".awsrole.toml")
+    inside.run("")
+    assert key(inside) == "ASIANEW" and takes_the_short_way(inside) and len(stand_in.starts()) == 2
+
+
+def test_a_nearer_file_that_is_written_during_an_answer(shell, terminal, project, stand_in):
+    """After a manual change, the path of the nearest file is all that is compared."""
+    (project / ".awsrole.toml").write_text('role = "dev"\nsleep = 2\n')
+    tty = terminal(shell, cwd=project / "deep/er")
+    export = "set -gx AWS_PROFILE mine" if shell == "fish" else "export AWS_PROFILE=mine"
+    write = f"sleep 1; echo 'role = \"new\"' > {project}/deep/.awsrole.toml"
+    tty.run(f"sh -c {shlex.quote(write)} & {export}")
+    tty.run("wait")
+    tty.run("")
+    assert key(tty) == "ASIANEW" and stand_in.events() == ["prompt", "changed", "prompt"]
 
 
 def test_inherited_files_count_as_deep_as_the_answer_says(shell, terminal, project, stand_in):
