@@ -164,6 +164,15 @@ def test_a_refresh_without_an_approval_prints_the_error_once(shell, tmp_path, li
         refresh("changed since it was allowed")  # the hook is off
 
 
+@pytest.mark.parametrize("line", ["awsrole refresh --", "AWS_PROFILE=jump awsrole refresh 2>&1 | cat"])
+def test_a_refresh_after_which_the_hook_may_not_decide_prints_the_error(shell, tmp_path, line):
+    with HookedWorld(tmp_path) as world:
+        tty = world.terminal(shell, world.project("shop", DEPLOY, allow=True))
+        world.project("shop", DEPLOY + 'region = "eu-west-1"\n')
+        tty.run("")
+        assert "changed since it was allowed" in tty.run(line)
+
+
 def test_other_commands_go_to_the_binary(shell, terminal, project, stand_in):
     tty = terminal(shell, cwd=project)
     assert "the command exit 7 a  b" in tty.run("awsrole exit 7 'a  b'")

@@ -1,5 +1,7 @@
 //! `awsrole refresh`: makes the next prompt fetch new credentials.
 
+use std::io::{self, IsTerminal as _};
+
 use awsrole_core::aws::profiles::Profiles;
 use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
@@ -105,13 +107,20 @@ pub(super) fn run(all: bool, context: &Context, settings: &Settings) -> Result<O
 
 /// Returns the outcome of an error that the hook prints, too, because it decides again after this command. All other
 /// errors are returned.
+///
+/// The hook's function recognizes the command by its words. In a pipe it runs in another process than the shell, which
+/// may not decide.
 fn unless_printed_by_hook(
     error: CommandError,
     context: &Context,
     settings: &Settings,
 ) -> Result<Outcome, CommandError> {
     let files = upward(&context.dir);
-    let decides = matches!(ambient::caller(), Caller::Hook | Caller::Inactive | Caller::Replaced);
+    let words = ambient::args();
+    let decides = matches!(ambient::caller(), Caller::Hook | Caller::Inactive | Caller::Replaced)
+        && (words == ["refresh"] || words == ["refresh", "--all"])
+        && io::stdout().is_terminal()
+        && io::stderr().is_terminal();
     if !decides || files.is_empty() {
         return Err(error);
     }
