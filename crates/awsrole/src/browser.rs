@@ -99,7 +99,7 @@ impl Browser {
     /// Opens a URL that must not be a process argument.
     ///
     /// The browser gets a random path that is valid once, for this user, and for at most one minute. If it doesn't open
-    /// the path soon, `tell` is called once.
+    /// the path soon, `tell` is called once. (On macOS it gets a file, and whether it was opened isn't known.)
     ///
     /// # Errors
     /// Fails if the browser didn't receive the URL. Nobody else received it either.
@@ -108,7 +108,7 @@ impl Browser {
         if !is_web(to) || to.contains(|c: char| c.is_control() || c.is_whitespace()) {
             return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
         }
-        if cfg!(target_os = "linux") { self.open_page(to, tell) } else { self.open_file(to, tell) }
+        if cfg!(target_os = "linux") { self.open_page(to, tell) } else { self.open_file(to) }
     }
 
     fn start(&self, address: &str) -> io::Result<Child> {
@@ -158,12 +158,12 @@ impl Browser {
 
     /// Opens the URL through a file in a directory that only this user can enter. If this process is killed, the next
     /// command removes it.
-    fn open_file(&self, to: &str, tell: impl Fn()) -> Result<Opened, OpenError> {
+    fn open_file(&self, to: &str) -> Result<Opened, OpenError> {
         let failed = |error: awsrole_core::base::files::FileError| io::Error::other(error.to_string());
         let run = Run::open(&self.paths, std::process::id()).map_err(failed)?;
         let read = run.write("page.html", &page(to)).map_err(failed).and_then(|file| {
             let file = file.to_str().ok_or(io::ErrorKind::InvalidFilename)?.to_owned();
-            keep_while_read(&mut self.start(&file)?, tell)
+            keep_while_read(&mut self.start(&file)?)
         });
         run.remove();
         read?;
@@ -172,14 +172,9 @@ impl Browser {
 }
 
 /// Waits for the time in which a browser reads a file. A program that stays in the foreground is the browser itself.
-fn keep_while_read(browser: &mut Child, tell: impl Fn()) -> io::Result<()> {
-    let begin = Instant::now();
-    let mut noticed = false;
-    while begin.elapsed() < FILE_LIFETIME {
-        if !noticed && begin.elapsed() > NOTICE_DELAY {
-            noticed = true;
-            tell();
-        }
+fn keep_while_read(browser: &mut Child) -> io::Result<()> {
+    let end = Instant::now() + FILE_LIFETIME;
+    while Instant::now() < end {
         if let Some(status) = browser.try_wait()?.filter(|status| !status.success()) {
             return Err(io::Error::other(format!("the browser could not be started: {status}")));
         }
@@ -227,7 +222,7 @@ mod tests {
         let script = format!("ls -ld \"$1\" > {0}/mode; cp \"$1\" {0}/seen; exit 1", home.path().display());
         let browser = browser(home.path(), &script);
         let to = "https://signin.aws.amazon.com/federation?Action=login&SigninToken=canary\"<x>";
-        let opened = browser.open_file(to, || ());
+        let opened = browser.open_file(to);
         assert!(matches!(opened, Err(OpenError::Failed(_))), "it says that it failed");
         assert!(std::fs::read_to_string(home.path().join("mode")).unwrap().starts_with("-rw------- "));
         let seen = std::fs::read_to_string(home.path().join("seen")).unwrap();

@@ -51,8 +51,10 @@ pub(super) fn run(
         out("\n")?;
         return Ok(Outcome::Done);
     }
-    let tell = || print_notice("waiting for the browser … If it does not open: `awsrole console --print`");
-    let opened = Browser::of(&held.target.outer, settings).open(&address, tell).map_err(|why| open_error(&why))?;
+    let instead = held.target.command("console --print");
+    let tell = || print_notice(format!("waiting for the browser … If it does not open: {instead}"));
+    let browser = Browser::of(&held.target.outer, settings);
+    let opened = browser.open(&address, tell).map_err(|why| open_error(&why, &instead))?;
     let account = held.credentials.account().or_else(|| held.target.plan.account());
     let account = account.map(|account| format!(" in {}", held.accounts.shown(&account))).unwrap_or_default();
     let whose = format!("{}{account}", held.target.plan.title());
@@ -63,8 +65,9 @@ pub(super) fn run(
     Ok(Outcome::Done)
 }
 
-/// Returns the error that no browser received the URL. Nobody else received it either.
-fn open_error(why: &OpenError) -> Problem {
+/// Returns the error that no browser received the URL. Nobody else received it either. `instead` is the command that
+/// prints it.
+fn open_error(why: &OpenError, instead: &str) -> Problem {
     let summary = match why {
         OpenError::Another(_) => "another user of this machine requested the console URL: nothing was sent",
         OpenError::Unknown => "the console URL was not sent",
@@ -72,7 +75,7 @@ fn open_error(why: &OpenError) -> Problem {
     };
     Problem::new(summary)
         .because(why)
-        .hint("`awsrole console --print` prints the URL, which signs in anyone who opens it within 15 minutes")
+        .hint(format!("{instead} prints the URL, which signs in anyone who opens it within 15 minutes"))
 }
 
 /// Returns the duration of the console session, if it can have one of its own.

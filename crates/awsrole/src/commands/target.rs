@@ -265,6 +265,11 @@ impl Target {
         with_options(problem, &self.options)
     }
 
+    /// Returns a command with the options that select this role, in backticks.
+    pub(super) fn command(&self, command: &str) -> String {
+        format!("`{}`", format!("awsrole {command} {}", self.options).trim_end())
+    }
+
     /// Returns the profile that `--profile` names.
     pub(super) fn profile(&self) -> Option<&str> {
         match &self.place {
