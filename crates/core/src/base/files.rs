@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use rustix::fs::OFlags;
+use rustix::io::retry_on_intr;
 
 pub mod trusted;
 pub(crate) mod walk;
@@ -258,7 +259,7 @@ fn read(path: &Path, limit: u64, more: OFlags, may: impl FnOnce(&fs::Metadata) -
     let refused = |what| io::Error::new(io::ErrorKind::InvalidInput, what);
     // NONBLOCK avoids waiting for the writer of a FIFO. NOCTTY avoids acquiring a controlling terminal.
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY | more).bits().cast_signed();
-    let mut file = match fs::OpenOptions::new().read(true).custom_flags(flags).open(path) {
+    let file = match fs::OpenOptions::new().read(true).custom_flags(flags).open(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(e),
         // Opening fails for sockets, and for symbolic links with NOFOLLOW.
         Err(_) if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) => {
@@ -273,10 +274,13 @@ fn read(path: &Path, limit: u64, more: OFlags, may: impl FnOnce(&fs::Metadata) -
     if !may(&found) {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is writable by others"));
     }
+    if found.len() > limit {
+        return Err(refused("larger than allowed"));
+    }
     // Allocate the full size at once: a growing buffer would leave copies of secrets in memory.
-    let size = usize::try_from(found.len().min(limit)).unwrap_or_default();
+    let size = usize::try_from(found.len()).unwrap_or_default();
     let mut bytes = vec![0; size + 1];
-    let count = file.read(&mut bytes)?;
+    let count = retry_on_intr(|| rustix::io::read(&file, &mut bytes[..]))?;
     bytes.truncate(count);
     // The whole file was read, unless it changed or its file system doesn't know its size.
     if count != size || size == 0 {
