@@ -20,8 +20,8 @@ pub(super) fn may_ask(outer: &Context) -> bool {
 }
 
 /// Puts the session of a role into the cache, from which the hook takes it. Does nothing if the shell holds no role, or
-/// if no session can be cached. `options` select the role in other commands, such as `--role prod`. No options
-/// select a role without a name while the shell holds another one, so its error is printed in full.
+/// if no session can be cached. `options` select the role in other commands, such as `--role prod`. `None` means a role
+/// without a name: no options select it while the shell holds another one, so its error is printed in full.
 ///
 /// Returns another outcome than `Done` if the role cannot be assumed. The error was printed then.
 pub(super) fn fetch_ahead(

@@ -69,8 +69,8 @@ pub(crate) fn walk<E>(
     Ok(dir)
 }
 
-/// Returns a path without symbolic links, as [`Path::canonicalize`] does. Most paths have none, which takes a single
-/// system call on Linux (openat2(2)).
+/// Returns a path without symbolic links, as [`Path::canonicalize`] does. Most paths have none, and Linux checks
+/// this with a single system call (openat2(2)).
 ///
 /// # Errors
 /// Fails if the path doesn't exist, or can't be examined.
