@@ -73,8 +73,8 @@ __awsrole_note_generation() {
 __awsrole_fingerprint() { # [FILE …]
   \builtin local place text count
   for place; do
-    if [[ ! -e $place && ! -L $place ]]; then __awsrole_views+=/gone=$place
-    elif [[ ! -f $place || ! -r $place ]]; then __awsrole_views+=/no-text=$place
+    if [[ ! -f $place || ! -r $place ]]; then
+      if [[ -e $place || -L $place ]]; then __awsrole_views+=/no-text=$place; else __awsrole_views+=/gone=$place; fi
     elif (( ! ${+__awsrole_own[$place]} )); then __awsrole_views+=/unread=$place
     else
       text= count=0

@@ -121,9 +121,12 @@ def test_a_hit_looks_at_each_file_once(hit, world):
     assert [path for path in looked if path in expected] == expected
     # Otherwise only directories on the path to the file.
     assert all((world.home / path).is_dir() for path in looked if path not in expected), looked
-    opened = [line for line in hit.lines if line.startswith("openat") and str(world.home) in line]
+    opened = [line for line in hit.lines if line.startswith("openat(") and str(world.home) in line]
     # The names of accounts were looked for, and there are none.
     assert len(opened) == 7, opened
+    # The directories of the project and of the cache are checked for symbolic links, without being read.
+    checked = [line for line in hit.lines if line.startswith("openat2(") and str(world.home) in line]
+    assert len(checked) == 2 and all("O_PATH" in line and "RESOLVE_NO_SYMLINKS" in line for line in checked), checked
 
 
 def test_a_hit_looks_for_the_file_of_an_organization_once(hit):
