@@ -62,7 +62,7 @@ end
 # on. Of secrets it contains only whether they are set. Modification times would not distinguish two edits within a
 # clock tick. Another user may replace a file by a FIFO, so a file is opened only if the binary called it `own`. (`read`
 # stops at a NUL as at the end of the file. A second `read` tests whether there is more.)
-set -l fish_read_limit 16384
+set -l fish_read_limit 16384 # inherited, because setting it at each prompt takes longer
 function __awsrole_fingerprint --inherit-variable fish_read_limit # [FILE …]
     for place in $argv
         if not builtin path is -fr -- $place
@@ -99,7 +99,8 @@ function __awsrole_unchanged
     set -g __awsrole_views
     __awsrole_fingerprint $__awsrole_files
     read -d ' ' -l up rest <$__awsrole_uptime
-    # A digest makes the texts differ. Another operator of `test` would take as long as comparing them. (`//` ends PWD.)
+    # A digest makes the texts differ. Another operator of `test` would take as long as comparing them. (PWD contains no
+    # `//`, so it ends there.)
     test "$PWD//$__awsrole_print" = "$__awsrole_at//$__awsrole_seen$__awsrole_digest" -a -e "$__awsrole_generation" \
         -a "0$up" -lt $__awsrole_due
     or __awsrole_still_valid
@@ -296,6 +297,8 @@ function __awsrole_fail -a problem
 end
 
 function __awsrole_done -a state deadline depth
+    set -g __awsrole_depth $depth
+    set -g __awsrole_at
     set -g __awsrole_views
     set -g __awsrole_own
     for place in $__awsrole_files[1..$depth]
@@ -305,8 +308,6 @@ function __awsrole_done -a state deadline depth
         or __awsrole_fingerprint $place
     end
     set -g __awsrole_in_force $__awsrole_views
-    set -g __awsrole_depth $depth
-    set -g __awsrole_at
     set -q __awsrole_failed[1]; and return
     set -g __awsrole_state $state
     set -g __awsrole_pending

@@ -204,12 +204,14 @@ def test_the_browser_gets_it_once_and_not_as_an_argument(world, shop, here):
     assert text_of(world.home / "gone") == "gone\n"
 
 
-def test_it_says_that_it_waits_for_the_browser(world, shop, here):
-    """The browser starts only after the notice."""
-    notice = "awsrole: waiting for the browser … If it does not open: `awsrole console --print`\n"
+@pytest.mark.parametrize("options", [[], ["--dir", "shop"]], ids=" ".join)
+def test_it_says_that_it_waits_for_the_browser(world, shop, here, options):
+    """The browser starts only after the notice, which names the command for the same role."""
+    selected = "".join(f" {option}" for option in options)
+    notice = f"awsrole: waiting for the browser … If it does not open: `awsrole console --print{selected}`\n"
     world.write("bin/xdg-open", BROWSER.format(before='until grep -q waiting "$HOME/notices"; do sleep 0.1; done')).chmod(0o755)
     env = {**here, "PATH": f"{world.home}/bin:{world.environment()['PATH']}"}
-    result = world.awsrole("console", cwd=shop, env=env, wrapper=["sh", "-c", 'exec "$@" 2>"$HOME/notices"', "sh"])
+    result = world.awsrole("console", *options, cwd=shop.parent if options else shop, env=env, wrapper=["sh", "-c", 'exec "$@" 2>"$HOME/notices"', "sh"])
     assert (result.code, result.out) == (0, ""), result
     said = (world.home / "notices").read_text()
     assert said.startswith(notice) and said.count("waiting") == 1 and "opened the console as Deploy" in said

@@ -241,8 +241,8 @@ def test_scripts_get_nothing(shell, project, stand_in, tmp_path):
     [
         ("shellcheck", "awsrole.bash", "command.bash", "direnv.bash", "left.bash", "register.bash"),
         ("bash", "-n", "awsrole.bash"),
-        *[("zsh", "-n", f"{part}.zsh") for part in ("awsrole", "command", "direnv", "left")],
-        *[("fish", "-n", f"{part}.fish") for part in ("awsrole", "answer", "clock", "command", "direnv", "left")],
+        *[("zsh", "-n", f"{part}.zsh") for part in ("awsrole", "command", "direnv", "left", "register")],
+        *[("fish", "-n", f"{part}.fish") for part in ("awsrole", "answer", "clock", "command", "direnv", "left", "register")],
         ("fish_indent", "--check", "awsrole.fish", "answer.fish", "clock.fish", "command.fish", "direnv.fish", "left.fish",
          "register.fish"),
     ],

@@ -7,7 +7,7 @@ use awsrole_core::base::context::Context;
 use awsrole_core::base::problem::Problem;
 use awsrole_core::plan::requester::Requester;
 use awsrole_core::plan::role_plan::RolePlan;
-use awsrole_core::project::approval::{ApprovalStatus, Refusal, ShellState, Verdict};
+use awsrole_core::project::approval::Verdict;
 use awsrole_core::project::discover::upward;
 use awsrole_core::session::cache::Cache;
 use awsrole_core::session::fetch::MFA_AGE_RETRY_THRESHOLD;
@@ -126,14 +126,9 @@ fn unless_printed_by_hook(
     }
     let outer = context.with_env(OuterEnv::reconstruct(&context.env).env);
     let prints = match evaluate_directory(&outer, settings, &files) {
-        // A denied file prints no message, unless it blocks the shell.
-        Ok((
-            verdict @ (Verdict::Refused(Refusal { status: ApprovalStatus::Denied, .. })
-            | Verdict::Broken { status: ApprovalStatus::Denied, .. }),
-            depth,
-        )) => verdict.holds(depth) == ShellState::Blocked,
         Ok((Verdict::Allowed(_), _)) => false,
-        Ok((Verdict::Refused(_) | Verdict::Broken { .. }, _)) | Err(_) => true,
+        Ok((verdict, depth)) => !verdict.is_silent(depth),
+        Err(_) => true,
     };
     if prints { Ok(error.outcome) } else { Err(error) }
 }

@@ -110,6 +110,18 @@ impl Verdict {
         Self::Allowed(Box::new(Allowed { config: config.unwrap_or_default(), only_accounts, main_worktree }))
     }
 
+    /// Returns whether a shell prints nothing about a verdict on a directory's files, of which `depth` were read: a
+    /// denied file, unless it blocks the shell.
+    #[must_use]
+    pub fn is_silent(&self, depth: usize) -> bool {
+        let is_denied = matches!(
+            self,
+            Self::Refused(Refusal { status: ApprovalStatus::Denied, .. })
+                | Self::Broken { status: ApprovalStatus::Denied, .. }
+        );
+        is_denied && self.holds(depth) == ShellState::Outer
+    }
+
     /// Returns the shell state for a verdict on a directory's files, of which `depth` were read.
     ///
     /// Unknown and denied files leave the environment unchanged. If a previously approved file was edited, or an inner

@@ -58,7 +58,7 @@ pub fn read(path: &Path) -> Result<ConfigFile, Problem> {
     // The path is resolved again only if there is a symbolic link to follow.
     let canonical = match place.is_absolute() && link.is_none() {
         true => place.clone(),
-        false => canonical(path).map_err(|e| failed(&e))?,
+        false => path.canonicalize().map_err(|e| failed(&e))?,
     };
     let (bytes, owner) = read_with_owner(&canonical, MAX_BYTES).map_err(|e| failed(&e))?;
     let owner = link.map(MetadataExt::uid).into_iter().chain([owner]).find(|owner| is_foreign(*owner));

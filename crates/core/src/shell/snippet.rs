@@ -25,24 +25,21 @@ const GUARD: &str = r#"case ${BASH_VERSION-} in
 '' | [0-3].* | 4.[0-3].*) echo "awsrole: bash 4.4 or later is needed, this is ${BASH_VERSION:-another shell}" >&2 ;;
 *) eval "#;
 
-/// Returns the files of a shell's snippet: the one that comes first, the main one, its blocks, and direnv's.
-fn parts(shell: Shell) -> (&'static str, &'static str, &'static [&'static str], &'static str) {
+/// Returns the files of a shell's snippet: the main one, its blocks, and direnv's.
+fn parts(shell: Shell) -> (&'static str, &'static [&'static str], &'static str) {
     match shell {
         Shell::Bash => (
-            "",
             include_str!("../../../../shell/awsrole.bash"),
             &[include_str!("../../../../shell/command.bash"), include_str!("../../../../shell/register.bash")],
             include_str!("../../../../shell/direnv.bash"),
         ),
         Shell::Zsh => (
-            "",
             include_str!("../../../../shell/awsrole.zsh"),
             &[include_str!("../../../../shell/command.zsh"), include_str!("../../../../shell/register.zsh")],
             include_str!("../../../../shell/direnv.zsh"),
         ),
         Shell::Fish => (
-            include_str!("../../../../shell/register.fish"),
-            include_str!("../../../../shell/awsrole.fish"),
+            concat!(include_str!("../../../../shell/register.fish"), include_str!("../../../../shell/awsrole.fish")),
             &[
                 include_str!("../../../../shell/clock.fish"),
                 include_str!("../../../../shell/answer.fish"),
@@ -61,10 +58,10 @@ impl Snippet<'_> {
     /// Returns the snippet's text.
     #[must_use]
     pub fn render(&self, shell: Shell) -> String {
-        let (first, text, blocks, direnv) = parts(shell);
+        let (text, blocks, direnv) = parts(shell);
         let blocks = blocks.iter().copied().chain(self.direnv.then_some(direnv));
         let blocks: String = blocks.flat_map(|block| [block, "\n"]).collect();
-        let text = format!("{first}{}", text.replace(REGISTERS, &format!("{blocks}{REGISTERS}")));
+        let text = text.replace(REGISTERS, &format!("{blocks}{REGISTERS}"));
         let placeholders = BLOCKED_SET.into_iter().chain([(state::NAME, BLOCKED)]);
         let placeholders: Vec<String> = placeholders.map(|(name, value)| format!("{name}={value}")).collect();
         let words = [

@@ -13,7 +13,7 @@ use crate::base::problem::Problem;
 use crate::plan::guard::Guard;
 use crate::plan::requester::Requester;
 use crate::plan::resolve::plan;
-use crate::project::approval::{Allowed, ApprovalStatus, Refusal, ShellState, Verdict};
+use crate::project::approval::{Allowed, ShellState, Verdict};
 use crate::settings::user_config::Settings;
 use crate::shell::confirm;
 use crate::shell::role_profiles;
@@ -50,13 +50,7 @@ pub(super) fn decide<'a>(
     };
     let change = if verdict.holds(depth) == ShellState::Outer { Change::Outer } else { Change::Blocked };
     match verdict {
-        // A denied file prints no message, unless it blocks the shell.
-        Verdict::Refused(Refusal { status: ApprovalStatus::Denied, .. })
-        | Verdict::Broken { status: ApprovalStatus::Denied, .. }
-            if matches!(change, Change::Outer) =>
-        {
-            state(change, depth, None)
-        }
+        verdict if verdict.is_silent(depth) => state(change, depth, None),
         Verdict::Refused(refusal) => state(change, depth, Some(refusal.problem(context))),
         Verdict::Broken { problem, .. } => state(change, depth, Some(problem)),
         Verdict::Allowed(allowed) => {
